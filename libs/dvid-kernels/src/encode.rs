@@ -1,0 +1,116 @@
+//! Voxels to label block.
+
+use crate::bitpack::pack;
+use crate::label_set::LabelSet;
+use crate::layout::{bits_for, Shape, CELLS, SIDE};
+
+/// A volume that blocks are cut from: C order, x fastest.
+#[derive(Clone, Copy)]
+pub struct Volume<'a> {
+    pub voxels: &'a [u64],
+    pub size: Shape,
+}
+
+impl Volume<'_> {
+    /// The 512 labels of the 8x8x8 cells that begin at `low`, which lie within the volume.
+    #[inline]
+    pub fn cells(&self, low: Shape, cells: &mut [u64; CELLS]) {
+        for (row, labels) in cells.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+            let (y, z) = (low[1] + row % SIDE, low[2] + row / SIDE);
+            let start = (z * self.size[1] + y) * self.size[0] + low[0];
+            labels.copy_from_slice(&self.voxels[start..start + SIDE]);
+        }
+    }
+}
+
+/// Reusable memory of an encoder.
+pub struct Encoder {
+    table: LabelSet,
+    local: LabelSet,
+    values: Vec<u8>,
+    indices: Vec<u8>,
+    counts: Vec<u8>,
+}
+
+/// Numbers the labels of one sub-block in order of appearance.
+#[inline]
+pub fn number_cells(cells: &[u64; CELLS], local: &mut LabelSet, numbers: &mut [u16; CELLS]) {
+    local.clear();
+    let (mut last, mut number) = (cells[0], local.number(cells[0]) as u16);
+    for (label, slot) in cells.iter().zip(numbers.iter_mut()) {
+        if *label != last {
+            last = *label;
+            number = local.number(last) as u16;
+        }
+        *slot = number;
+    }
+}
+
+/// Whether all labels are the same.
+#[inline]
+pub fn uniform(cells: &[u64]) -> bool {
+    cells.iter().fold(0, |differs, label| differs | (label ^ cells[0])) == 0
+}
+
+impl Encoder {
+    pub fn new() -> Self {
+        Encoder {
+            table: LabelSet::new(),
+            local: LabelSet::new(),
+            values: Vec::new(),
+            indices: Vec::new(),
+            counts: Vec::new(),
+        }
+    }
+
+    /// The label block of `shape` voxels from `low`; every table entry is used.
+    pub fn encode(&mut self, volume: Volume, low: Shape, shape: Shape) -> Vec<u8> {
+        self.table.clear();
+        self.values.clear();
+        self.indices.clear();
+        self.counts.clear();
+        let grid = shape.map(|n| n / SIDE);
+        let mut cells = [0; CELLS];
+        for z in 0..grid[2] {
+            for y in 0..grid[1] {
+                for x in 0..grid[0] {
+                    volume.cells([low[0] + x * SIDE, low[1] + y * SIDE, low[2] + z * SIDE], &mut cells);
+                    self.add(&cells);
+                }
+            }
+        }
+        self.finish(grid)
+    }
+
+    fn add(&mut self, cells: &[u64; CELLS]) {
+        if uniform(cells) {
+            self.counts.extend_from_slice(&1u16.to_le_bytes());
+            self.indices.extend_from_slice(&self.table.number(cells[0]).to_le_bytes());
+            return;
+        }
+        let mut numbers = [0; CELLS];
+        number_cells(cells, &mut self.local, &mut numbers);
+        let count = self.local.labels().len();
+        self.counts.extend_from_slice(&(count as u16).to_le_bytes());
+        for &label in self.local.labels() {
+            self.indices.extend_from_slice(&self.table.number(label).to_le_bytes());
+        }
+        pack(&numbers, bits_for(count), &mut self.values);
+    }
+
+    fn finish(&mut self, grid: [usize; 3]) -> Vec<u8> {
+        let table = self.table.labels();
+        let body = self.counts.len() + self.indices.len() + self.values.len();
+        let mut block = Vec::with_capacity(16 + 8 * table.len() + body);
+        for word in [grid[0], grid[1], grid[2], table.len()] {
+            block.extend_from_slice(&(word as u32).to_le_bytes());
+        }
+        block.extend(table.iter().flat_map(|label| label.to_le_bytes()));
+        if table.len() > 1 {
+            block.extend_from_slice(&self.counts);
+            block.extend_from_slice(&self.indices);
+            block.extend_from_slice(&self.values);
+        }
+        block
+    }
+}

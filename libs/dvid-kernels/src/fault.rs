@@ -1,0 +1,48 @@
+//! What can be wrong with input, and how Python sees it.
+
+use pyo3::create_exception;
+use pyo3::exceptions::PyValueError;
+use pyo3::PyErr;
+
+create_exception!(
+    dvid_kernels,
+    LabelFormatError,
+    PyValueError,
+    "Bytes that are not what the label formats allow."
+);
+
+/// A refusal; `Format` is the sender's or the disk's fault, `Argument` the caller's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    Format(String),
+    Argument(String),
+}
+
+pub type Outcome<T> = Result<T, Fault>;
+
+impl Fault {
+    pub fn format<T>(text: impl Into<String>) -> Outcome<T> {
+        Err(Fault::Format(text.into()))
+    }
+
+    pub fn argument<T>(text: impl Into<String>) -> Outcome<T> {
+        Err(Fault::Argument(text.into()))
+    }
+
+    /// Names the payload that was refused.
+    pub fn in_payload(self, index: usize) -> Fault {
+        match self {
+            Fault::Format(text) => Fault::Format(format!("payload {index}: {text}")),
+            other => other,
+        }
+    }
+}
+
+impl From<Fault> for PyErr {
+    fn from(fault: Fault) -> PyErr {
+        match fault {
+            Fault::Format(text) => LabelFormatError::new_err(text),
+            Fault::Argument(text) => PyValueError::new_err(text),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Blocks looked into without making voxels: validation, counts, single points.
+
+use crate::bitpack::{unpack, value_at};
+use crate::fault::{Fault, Outcome};
+use crate::layout::{local_labels, Layout, Sub, CELLS, SIDE};
+
+/// Checks what `parse` left open: each index and each packed value.
+pub fn check(layout: &Layout, table: &[u64]) -> Outcome<()> {
+    let mut local = [0; CELLS];
+    for sub in layout.subs() {
+        local_labels(&sub, table, &mut local)?;
+        unpack(&sub, |_, _| ())?;
+    }
+    Ok(())
+}
+
+/// Voxels per label, ascending by label; labels without voxels are left out.
+pub fn counts(layout: &Layout, table: &[u64], numbers: &mut Vec<u32>) -> Outcome<Vec<(u64, u32)>> {
+    numbers.clear();
+    // The last place counts the voxels of sub-blocks without a list (label 0).
+    numbers.resize(table.len() + 1, 0);
+    if layout.solid() {
+        numbers[0] = (layout.grid.iter().product::<usize>() * CELLS) as u32;
+    }
+    for sub in layout.subs() {
+        count_sub(&sub, table.len(), numbers)?;
+    }
+    let mut found: Vec<(u64, u32)> = table.iter().copied().chain([0]).zip(numbers.iter().copied()).collect();
+    found.retain(|(_, count)| *count > 0);
+    found.sort_unstable();
+    // A table may hold a label twice, above all after a mapping.
+    found.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0 };
+        same
+    });
+    Ok(found)
+}
+
+fn count_sub(sub: &Sub, labels: usize, numbers: &mut [u32]) -> Outcome<()> {
+    let count = sub.count();
+    // Four tables in turn, or equal neighbours would wait for each other's store.
+    let mut cells = [[0u16; CELLS]; 4];
+    if count < 2 {
+        cells[0][0] = CELLS as u16;
+    } else {
+        unpack(sub, |_, values| {
+            for (i, value) in values.into_iter().enumerate() {
+                cells[i % 4][usize::from(value) & (CELLS - 1)] += 1;
+            }
+        })?;
+    }
+    let total = |i: usize| u32::from(cells[0][i] + cells[1][i] + cells[2][i] + cells[3][i]);
+    if count == 0 {
+        numbers[labels] += total(0);
+    }
+    for (i, word) in sub.indices.as_chunks::<4>().0.iter().enumerate() {
+        let index = u32::from_le_bytes(*word) as usize;
+        if index >= labels {
+            return Fault::format("a sub-block names a label that is not in the table");
+        }
+        numbers[index] += total(i);
+    }
+    Ok(())
+}
+
+/// Labels of some voxels of a block (x, y, z inside it), given as (place in the answer, voxel).
+pub fn points(layout: &Layout, table: &[u64], wanted: &[(usize, [usize; 3])]) -> Outcome<Vec<(usize, u64)>> {
+    if layout.solid() {
+        return Ok(wanted.iter().map(|(place, _)| (*place, table[0])).collect());
+    }
+    let subs: Vec<Sub> = layout.subs().collect();
+    let [gx, gy, _] = layout.grid;
+    let mut found = Vec::with_capacity(wanted.len());
+    for &(place, [x, y, z]) in wanted {
+        let sub = &subs[(z / SIDE * gy + y / SIDE) * gx + x / SIDE];
+        let value = match sub.count() {
+            0 | 1 => 0,
+            _ => value_at(sub, (z % SIDE * SIDE + y % SIDE) * SIDE + x % SIDE)?,
+        };
+        let label = match sub.indices.as_chunks::<4>().0.get(value) {
+            None => 0,
+            Some(word) => match table.get(u32::from_le_bytes(*word) as usize) {
+                Some(&label) => label,
+                None => return Fault::format("a sub-block names a label that is not in the table"),
+            },
+        };
+        found.push((place, label));
+    }
+    Ok(found)
+}

@@ -1,0 +1,34 @@
+//! Native loops of dvid-labels. Each function takes a whole request and runs without the GIL on a few threads.
+//! The numpy twins in `dvid_labels.numpy_kernels` say what each one means.
+#![forbid(unsafe_code)]
+
+#[cfg(not(target_endian = "little"))]
+compile_error!("dvid-kernels reads and writes little-endian volumes in place");
+
+mod bitpack;
+mod buffers;
+mod decode;
+mod downsample;
+mod encode;
+mod fault;
+mod gzip;
+mod inspect;
+mod label_set;
+mod layout;
+mod mapping;
+mod pool;
+mod reading;
+mod segmentation;
+mod session;
+mod target;
+mod writing;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _dvid_kernels(module: &Bound<PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("LabelFormatError", module.py().get_type::<fault::LabelFormatError>())?;
+    reading::register(module)?;
+    writing::register(module)
+}

@@ -1,0 +1,58 @@
+//! What one thread keeps from block to block: buffers, the inflater, the encoder.
+
+use crate::encode::Encoder;
+use crate::fault::Outcome;
+use crate::gzip::{Deflater, Inflater};
+use crate::layout::{largest_block, parse, Layout, Shape};
+use crate::mapping::Mapping;
+
+pub const BLOCK_LEVEL: u32 = 1;
+
+pub struct Session {
+    inflater: Inflater,
+    table: Vec<u64>,
+}
+
+impl Session {
+    pub fn new() -> Self {
+        Session { inflater: Inflater::new(), table: Vec::new() }
+    }
+
+    /// Inflates and checks a payload; the table comes mapped.
+    pub fn open(&mut self, payload: &[u8], shape: Shape, mapping: Option<Mapping>) -> Outcome<(Layout<'_>, &[u64])> {
+        let block = self.inflater.gunzip(payload, largest_block(shape))?;
+        let layout = parse(block, shape, &mut self.table)?;
+        if let Some(mapping) = mapping {
+            mapping.apply(&mut self.table);
+        }
+        Ok((layout, &self.table))
+    }
+
+    /// Inflates a payload and maps the table inside it; the bytes of the relabeled block.
+    pub fn relabeled(&mut self, payload: &[u8], shape: Shape, mapping: Mapping) -> Outcome<&[u8]> {
+        let block = self.inflater.gunzip(payload, largest_block(shape))?;
+        parse(block, shape, &mut self.table)?;
+        relabel(block, &mut self.table, mapping);
+        Ok(block)
+    }
+}
+
+/// Maps the table of a parsed block in place.
+pub fn relabel(block: &mut [u8], table: &mut [u64], mapping: Mapping) {
+    mapping.apply(table);
+    for (word, label) in block[16..].as_chunks_mut::<8>().0.iter_mut().zip(table.iter()) {
+        *word = label.to_le_bytes();
+    }
+}
+
+/// A session that also writes.
+pub struct Writer {
+    pub encoder: Encoder,
+    pub deflater: Deflater,
+}
+
+impl Writer {
+    pub fn new() -> Self {
+        Writer { encoder: Encoder::new(), deflater: Deflater::new(BLOCK_LEVEL) }
+    }
+}

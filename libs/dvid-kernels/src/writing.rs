@@ -1,0 +1,225 @@
+//! Functions that make payloads.
+
+use crate::buffers::{bytes_list, optional_payloads, payload, payloads, shape_of, Payload};
+use crate::decode;
+use crate::downsample;
+use crate::encode::Volume;
+use crate::fault::{Fault, Outcome};
+use crate::gzip::Deflater;
+use crate::layout::{block_shape_of, parse, Shape, SIDE};
+use crate::pool;
+use crate::reading::mapping_of;
+use crate::segmentation;
+use crate::session::{relabel, Session, Writer, BLOCK_LEVEL};
+use crate::target::Target;
+use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+type Three = (usize, usize, usize);
+type Labels<'py> = PyReadonlyArray1<'py, u64>;
+
+pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(encode_block, module)?)?;
+    module.add_function(wrap_pyfunction!(relabel_block, module)?)?;
+    module.add_function(wrap_pyfunction!(write_blocks, module)?)?;
+    module.add_function(wrap_pyfunction!(transcode, module)?)?;
+    module.add_function(wrap_pyfunction!(downsample_blocks, module)?)?;
+    module.add_function(wrap_pyfunction!(encode_segmentation, module)?)
+}
+
+/// A volume whose sizes are multiples of `of`.
+fn volume_of<'a>(volume: &'a PyReadonlyArray3<u64>, of: Shape) -> PyResult<Volume<'a>> {
+    let shape = volume.shape();
+    let size: Shape = [shape[2], shape[1], shape[0]];
+    if (0..3).any(|i| size[i] == 0 || size[i] % of[i] != 0) {
+        return Fault::argument(format!("the volume's size {size:?} is not a multiple of {of:?}")).map_err(PyErr::from);
+    }
+    Ok(Volume { voxels: volume.as_slice()?, size })
+}
+
+/// One label block (not gzipped) of a whole volume.
+#[pyfunction]
+fn encode_block<'py>(py: Python<'py>, volume: PyReadonlyArray3<u64>) -> PyResult<Bound<'py, PyBytes>> {
+    let volume = volume_of(&volume, [SIDE; 3])?;
+    shape_of((volume.size[0], volume.size[1], volume.size[2]))?;
+    let block = py.detach(|| Writer::new().encoder.encode(volume, [0; 3], volume.size));
+    Ok(PyBytes::new(py, &block))
+}
+
+/// A block (not gzipped) with its table mapped.
+#[pyfunction]
+fn relabel_block<'py>(
+    py: Python<'py>,
+    block: &Bound<PyAny>,
+    mapping: Option<(Labels, Labels)>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let mut block = payload(block)?.to_vec();
+    let mapping = mapping_of(&mapping)?;
+    let mut table = Vec::new();
+    let shape = block_shape_of(&block)?;
+    parse(&block, shape, &mut table)?;
+    if let Some(mapping) = mapping {
+        relabel(&mut block, &mut table, mapping);
+    }
+    Ok(PyBytes::new(py, &block))
+}
+
+/// Payloads of all blocks of a volume, x fastest; not gzipped if `plain`.
+#[pyfunction]
+fn write_blocks<'py>(
+    py: Python<'py>,
+    volume: PyReadonlyArray3<u64>,
+    shape: Three,
+    threads: usize,
+    plain: bool,
+) -> PyResult<Bound<'py, PyList>> {
+    let shape = shape_of(shape)?;
+    let volume = volume_of(&volume, shape)?;
+    let blocks = py.detach(|| {
+        let grid: Shape = std::array::from_fn(|i| volume.size[i] / shape[i]);
+        let items = (0..grid.iter().product()).collect();
+        pool::run(threads, items, Writer::new, |writer, i: usize| {
+            let at = [i % grid[0], i / grid[0] % grid[1], i / (grid[0] * grid[1])];
+            let low = std::array::from_fn(|axis| at[axis] * shape[axis]);
+            let block = writer.encoder.encode(volume, low, shape);
+            if plain { Ok(block) } else { writer.deflater.gzip(&block) }
+        })
+    })?;
+    bytes_list(py, &blocks)
+}
+
+/// What a payload is turned into.
+#[derive(Clone, Copy)]
+enum Form {
+    Lz4,
+    Gzip,
+    Blocks,
+}
+
+/// Payloads in another compression: "lz4" or "gzip" of raw voxels, or "blocks" with the table mapped.
+#[pyfunction]
+fn transcode<'py>(
+    py: Python<'py>,
+    blocks: &Bound<PyAny>,
+    shape: Three,
+    compression: &str,
+    mapping: Option<(Labels, Labels)>,
+    threads: usize,
+) -> PyResult<Bound<'py, PyList>> {
+    let (blocks, shape) = (payloads(blocks)?, shape_of(shape)?);
+    let mapping = mapping_of(&mapping)?;
+    let form = match compression {
+        "lz4" => Form::Lz4,
+        "gzip" => Form::Gzip,
+        "blocks" => Form::Blocks,
+        _ => return Fault::argument(format!("no such compression: {compression}")).map_err(PyErr::from),
+    };
+    let made = py.detach(|| {
+        let voxels: usize = shape.iter().product();
+        let state = || {
+            let raw = if matches!(form, Form::Blocks) { Vec::new() } else { vec![0u64; voxels] };
+            (Session::new(), Deflater::new(BLOCK_LEVEL), raw, Vec::new())
+        };
+        let items = blocks.iter().enumerate().collect();
+        pool::run(threads, items, state, |(session, deflater, raw, packed), (index, block): (usize, &Payload)| {
+            let mut make = || {
+                if let (Form::Blocks, Some(mapping)) = (form, mapping) {
+                    return deflater.gzip(session.relabeled(block, shape, mapping)?);
+                }
+                let (layout, table) = session.open(block, shape, mapping)?;
+                decode::decode(&layout, table, [0; 3], &mut Target::volume(raw, shape))?;
+                let bytes = bytemuck::cast_slice(raw);
+                if matches!(form, Form::Gzip) { deflater.gzip(bytes) } else { lz4(bytes, packed) }
+            };
+            make().map_err(|fault| fault.in_payload(index))
+        })
+    })?;
+    bytes_list(py, &made)
+}
+
+fn lz4(bytes: &[u8], packed: &mut Vec<u8>) -> Outcome<Vec<u8>> {
+    packed.resize(lz4_flex::block::get_maximum_output_size(bytes.len()), 0);
+    match lz4_flex::block::compress_into(bytes, packed) {
+        Ok(length) => Ok(packed[..length].to_vec()),
+        Err(_) => Fault::argument("lz4 failed"),
+    }
+}
+
+/// The high blocks of one low block, which of them were written, and the low block as it was.
+struct Octants {
+    high: Vec<Option<Payload>>,
+    written: [bool; 8],
+    old: Option<Payload>,
+}
+
+/// Low blocks made of the written ones of their eight high blocks; not gzipped if `plain`.
+#[pyfunction]
+fn downsample_blocks<'py>(
+    py: Python<'py>,
+    octants: &Bound<PyAny>,
+    written: PyReadonlyArray2<u8>,
+    old: &Bound<PyAny>,
+    shape: Three,
+    threads: usize,
+    plain: bool,
+) -> PyResult<Bound<'py, PyList>> {
+    let shape = shape_of(shape)?;
+    let old = optional_payloads(old)?;
+    let high = octants.try_iter()?.map(|eight| optional_payloads(&eight?)).collect::<PyResult<Vec<_>>>()?;
+    let flags = written.as_slice()?.as_chunks::<8>().0;
+    let eights = high.iter().all(|eight| eight.len() == 8);
+    if !eights || written.shape()[1] != 8 || flags.len() != high.len() || old.len() != high.len() {
+        return Fault::argument("each low block needs eight octants, eight flags and one old block").map_err(PyErr::from);
+    }
+    let items: Vec<Octants> = high
+        .into_iter()
+        .zip(flags.iter().zip(old))
+        .map(|(high, (flags, old))| Octants { high, written: flags.map(|flag| flag != 0), old })
+        .collect();
+    let blocks = py.detach(|| {
+        let voxels: usize = shape.iter().product();
+        let state = || (Session::new(), Writer::new(), vec![0u64; voxels]);
+        pool::run(threads, items.iter().enumerate().collect(), state, |(session, writer, low), (index, octants)| {
+            let mut make = || {
+                low_block(session, octants, low, shape)?;
+                let block = writer.encoder.encode(Volume { voxels: low, size: shape }, [0; 3], shape);
+                if plain { Ok(block) } else { writer.deflater.gzip(&block) }
+            };
+            make().map_err(|fault| fault.in_payload(index))
+        })
+    })?;
+    bytes_list(py, &blocks)
+}
+
+fn low_block(session: &mut Session, octants: &Octants, low: &mut [u64], shape: Shape) -> Outcome<()> {
+    if octants.written.contains(&false) {
+        match &octants.old {
+            None => low.fill(0),
+            Some(old) => {
+                let (layout, table) = session.open(old, shape, None)?;
+                decode::decode(&layout, table, [0; 3], &mut Target::volume(low, shape))?;
+            }
+        }
+    }
+    let half = shape.map(|n| n / 2);
+    for (i, high) in octants.high.iter().enumerate().filter(|(i, _)| octants.written[*i]) {
+        let corner = [(i & 1) * half[0], (i >> 1 & 1) * half[1], (i >> 2) * half[2]];
+        match high {
+            None => downsample::fill(low, shape, corner, half, 0),
+            Some(high) => {
+                let (layout, table) = session.open(high, shape, None)?;
+                downsample::bring_down(&layout, table, low, shape, corner)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A volume as compressed_segmentation, in words.
+#[pyfunction]
+fn encode_segmentation<'py>(py: Python<'py>, volume: PyReadonlyArray3<u64>) -> PyResult<Bound<'py, PyArray1<u32>>> {
+    let volume = volume_of(&volume, [SIDE; 3])?;
+    let words = py.detach(|| segmentation::encode(volume))?;
+    Ok(PyArray1::from_vec(py, words))
+}

@@ -1,0 +1,107 @@
+"""Checks of arguments that both implementations of the kernels make, so that they refuse alike."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dvid_labels.layout import SIDE, check_shape
+from dvid_labels.types import Labels, Payloads, Shape
+
+__all__ = ["Region", "check_octants", "check_origins", "check_out", "check_points", "check_region", "check_volume"]
+
+Region: TypeAlias = tuple[Shape, Shape]
+_MOST_THREADS = 8
+_FARTHEST = 1 << 40
+
+
+def check_threads(threads: int) -> int:
+    """Check a number of threads, 1 to 8.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if not 1 <= threads <= _MOST_THREADS:
+        raise ValueError(f"threads must be 1 to {_MOST_THREADS}, not {threads}")
+    return threads
+
+
+def check_volume(volume: Labels, multiple: Shape = (SIDE, SIDE, SIDE)) -> Labels:
+    """Check that a volume is uint64 (z, y, x) and a whole number of blocks; make it C-contiguous.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if volume.dtype != np.uint64 or volume.ndim != 3:
+        raise ValueError(f"the volume must be uint64 (z, y, x), not {volume.dtype} {volume.shape}")
+    if any(size == 0 or size % step for size, step in zip(volume.shape[::-1], multiple, strict=True)):
+        raise ValueError(f"the volume's size {volume.shape[::-1]} is not a multiple of {multiple}")
+    return np.ascontiguousarray(volume)
+
+
+def check_out(out: Labels) -> None:
+    """Check that an output is a writeable C-contiguous uint64 (z, y, x).
+
+    Raises:
+        ValueError: it is not.
+    """
+    if out.dtype != np.uint64 or out.ndim != 3 or not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError("the output must be a writeable C-contiguous uint64 array (z, y, x)")
+
+
+def check_origins(origins: ArrayLike, block_shape: Shape, count: int) -> NDArray[np.int64]:
+    """Check first voxels of blocks: integers (n, 3) as x, y, z, all on one lattice of the block shape.
+
+    Raises:
+        ValueError: they are not.
+    """
+    check_shape(block_shape)
+    places = np.ascontiguousarray(origins, np.int64).reshape(-1, 3)
+    if len(places) != count:
+        raise ValueError("there must be one origin for each payload")
+    if len(places) and (np.abs(places).max() > _FARTHEST or ((places - places[0]) % np.array(block_shape)).any()):
+        raise ValueError("the origins of the blocks do not lie on one lattice of the block shape")
+    return places
+
+
+def check_region(region: Region | None, out: Labels) -> Region:
+    """Clip a region (first voxel, end) in x, y, z to an output; all of it if None."""
+    z, y, x = out.shape
+    if region is None:
+        return (0, 0, 0), (x, y, z)
+    low, high = region
+    return (
+        (max(0, low[0]), max(0, low[1]), max(0, low[2])),
+        (min(x, high[0]), min(y, high[1]), min(z, high[2])),
+    )
+
+
+def check_points(
+    block_of_point: ArrayLike, offsets: ArrayLike, block_shape: Shape, blocks: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Check points: the number of each one's block (m,), and its voxel inside it (m, 3) as x, y, z.
+
+    Raises:
+        ValueError: the arrays are not parallel, a block is not given, or a voxel lies outside its block.
+    """
+    check_shape(block_shape)
+    owners = np.ascontiguousarray(block_of_point, np.int64)
+    places = np.ascontiguousarray(offsets, np.int64).reshape(-1, 3)
+    if owners.shape != (len(places),):
+        raise ValueError("there must be one block number for each point")
+    if ((owners < 0) | (owners >= blocks)).any() or ((places < 0) | (places >= np.array(block_shape))).any():
+        raise ValueError("a point lies outside its block, or its block is not given")
+    return owners, places
+
+
+def check_octants(octants: Sequence[Payloads], written: NDArray[np.uint8], old: Payloads) -> NDArray[np.uint8]:
+    """Check that each low block has eight octants, eight flags and one old block; the flags as uint8 (n, 8).
+
+    Raises:
+        ValueError: it has not.
+    """
+    flags = np.ascontiguousarray(written, np.uint8)
+    if flags.shape != (len(octants), 8) or len(old) != len(octants) or any(len(eight) != 8 for eight in octants):
+        raise ValueError("each low block needs eight octants, eight flags and one old block")
+    return flags

@@ -1,0 +1,236 @@
+"""Kernels over whole requests, native. `dvid_labels.numpy_kernels` has the same functions and says what each one means."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import dvid_kernels
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dvid_labels.arguments import (
+    Region,
+    check_octants,
+    check_origins,
+    check_out,
+    check_points,
+    check_region,
+    check_threads,
+    check_volume,
+)
+from dvid_labels.block_codec import block_table
+from dvid_labels.errors import LabelFormatError
+from dvid_labels.layout import MOST_VOXELS, bounded_shape, check_shape
+from dvid_labels.mapping import check_mapping
+from dvid_labels.numpy_kernels import Compression
+from dvid_labels.types import Buffer, Labels, Mapping, Payloads, Shape
+
+__all__ = [
+    "block_table",
+    "check_block",
+    "check_payloads",
+    "decode_block",
+    "downsample_blocks",
+    "encode_block",
+    "encode_segmentation",
+    "label_counts",
+    "labels_at",
+    "read_voxels",
+    "relabel_block",
+    "transcode",
+    "write_blocks",
+]
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except dvid_kernels.LabelFormatError as error:
+        raise LabelFormatError(str(error)) from None
+
+
+def decode_block(block: Buffer, most_voxels: int = MOST_VOXELS) -> Labels:
+    """Decode a label block (not gzipped) to uint64 (z, y, x).
+
+    Raises:
+        LabelFormatError: the block breaks a rule of the format, or has more than `most_voxels` voxels.
+    """
+    out = np.empty(bounded_shape(block, most_voxels)[::-1], np.uint64)
+    with _our_errors():
+        dvid_kernels.decode_block(block, out)
+    return out
+
+
+def encode_block(array: Labels) -> bytes:
+    """Encode uint64 (z, y, x) as a label block (not gzipped).
+
+    Raises:
+        ValueError: a size is not a multiple of 8 up to 1024.
+    """
+    return dvid_kernels.encode_block(check_volume(array))
+
+
+def check_block(block: Buffer, block_shape: Shape) -> None:
+    """Check every rule of the format for a block (not gzipped) of `block_shape` voxels (x, y, z).
+
+    Raises:
+        LabelFormatError: a rule is broken.
+    """
+    with _our_errors():
+        dvid_kernels.check_block(block, check_shape(block_shape))
+
+
+def relabel_block(block: Buffer, mapping: Mapping | None) -> bytes:
+    """Map the label table of a block (not gzipped).
+
+    Raises:
+        LabelFormatError: a length is not what the format allows.
+    """
+    with _our_errors():
+        return dvid_kernels.relabel_block(block, check_mapping(mapping))
+
+
+def read_voxels(
+    payloads: Payloads,
+    origins: ArrayLike,
+    block_shape: Shape,
+    out: Labels,
+    mapping: Mapping | None = None,
+    threads: int = 2,
+    region: Region | None = None,
+) -> None:
+    """Write every voxel of `out` that lies within one of the blocks; see the numpy twin.
+
+    Raises:
+        LabelFormatError: a payload is damaged; the text names its index. `out` may be partly written.
+        ValueError: an argument is not as described.
+    """
+    check_out(out)
+    places = check_origins(origins, block_shape, len(payloads))
+    low, high = check_region(region, out)
+    with _our_errors():
+        dvid_kernels.read_voxels(
+            payloads, places, block_shape, out, check_mapping(mapping), check_threads(threads), low, high
+        )
+
+
+def write_blocks(volume: Labels, block_shape: Shape, threads: int = 2) -> list[bytes]:
+    """Cut a volume into blocks and encode them; payloads with x fastest.
+
+    Raises:
+        ValueError: the volume is not a whole number of blocks.
+    """
+    check_shape(block_shape)
+    return dvid_kernels.write_blocks(check_volume(volume, block_shape), block_shape, check_threads(threads), False)
+
+
+def check_payloads(payloads: Sequence[Buffer], block_shape: Shape, threads: int = 2) -> Labels:
+    """Inflate payloads and check every rule; the largest label of each one's table, uint64 (n,).
+
+    Raises:
+        LabelFormatError: a payload is not the gzip of a legal block; the text names its index.
+    """
+    with _our_errors():
+        return dvid_kernels.check_payloads(payloads, check_shape(block_shape), check_threads(threads))
+
+
+def transcode(
+    payloads: Sequence[Buffer],
+    block_shape: Shape,
+    compression: Compression,
+    mapping: Mapping | None = None,
+    threads: int = 2,
+) -> list[Buffer]:
+    """Turn payloads into "lz4", "gzip" or "uncompressed" raw voxels, or mapped "blocks"; see the numpy twin.
+
+    Raises:
+        LabelFormatError: a payload is damaged; the text names its index.
+        ValueError: the compression is another.
+    """
+    check_shape(block_shape)
+    check_threads(threads)
+    mapping = check_mapping(mapping)
+    if compression == "blocks" and mapping is None:
+        return list(payloads)
+    if compression == "uncompressed":
+        return _uncompressed(payloads, block_shape, mapping, threads)
+    with _our_errors():
+        return list(dvid_kernels.transcode(payloads, block_shape, compression, mapping, threads))
+
+
+def _uncompressed(
+    payloads: Sequence[Buffer], block_shape: Shape, mapping: Mapping | None, threads: int
+) -> list[Buffer]:
+    """Decode all blocks into one array, stacked along z, and give views of it."""
+    x, y, z = block_shape
+    out = np.empty((z * len(payloads), y, x), np.uint64)
+    origins = np.zeros((len(payloads), 3), np.int64)
+    origins[:, 2] = np.arange(len(payloads)) * z
+    read_voxels(payloads, origins, block_shape, out, mapping, threads)
+    return [out[z * i : z * (i + 1)].data.cast("B") for i in range(len(payloads))]
+
+
+def downsample_blocks(
+    octants: Sequence[Payloads],
+    written: NDArray[np.uint8],
+    old: Payloads,
+    block_shape: Shape,
+    threads: int = 2,
+) -> list[bytes]:
+    """Make blocks of the next lower resolution from their eight high blocks; see the numpy twin.
+
+    Raises:
+        LabelFormatError: a payload is damaged; the text names the index of its low block.
+        ValueError: an argument is not as described.
+    """
+    flags = check_octants(octants, written, old)
+    with _our_errors():
+        return dvid_kernels.downsample_blocks(
+            octants, flags, old, check_shape(block_shape), check_threads(threads), False
+        )
+
+
+def labels_at(
+    payloads: Payloads,
+    block_of_point: ArrayLike,
+    offsets: ArrayLike,
+    block_shape: Shape,
+    mapping: Mapping | None = None,
+    threads: int = 2,
+) -> Labels:
+    """Labels of single voxels, uint64 (m,); see the numpy twin.
+
+    Raises:
+        LabelFormatError: a payload is damaged; the text names its index.
+        ValueError: a point's block is not given, or the point lies outside it.
+    """
+    owners, places = check_points(block_of_point, offsets, block_shape, len(payloads))
+    with _our_errors():
+        return dvid_kernels.labels_at(
+            payloads, owners, places, block_shape, check_mapping(mapping), check_threads(threads)
+        )
+
+
+def label_counts(
+    payloads: Payloads, block_shape: Shape, mapping: Mapping | None = None, threads: int = 2
+) -> tuple[NDArray[np.int64], Labels, NDArray[np.uint32]]:
+    """Count the voxels of each label in each block: payload, label, voxels, sorted; see the numpy twin.
+
+    Raises:
+        LabelFormatError: a payload is damaged; the text names its index.
+    """
+    with _our_errors():
+        return dvid_kernels.label_counts(
+            payloads, check_shape(block_shape), check_mapping(mapping), check_threads(threads)
+        )
+
+
+def encode_segmentation(volume: Labels) -> bytes:
+    """Encode uint64 (z, y, x), sizes multiples of 8, as compressed_segmentation.
+
+    Raises:
+        LabelFormatError: the volume has more different tables than the format's 24-bit offsets can reach.
+        ValueError: the sizes are not multiples of 8.
+    """
+    with _our_errors():
+        return dvid_kernels.encode_segmentation(check_volume(volume)).tobytes()

@@ -1,0 +1,1 @@
+"""Geometry, tiling, images and down-sampling of 3d volumes."""

@@ -1,0 +1,99 @@
+"""The one door for plugins: everything that a datatype or a store may use of the core.
+
+A datatype is a `Datatype` with an `Instance` class and routes; see docs/write-a-datatype.md. A store is a `StoreEngine`
+with a `Store` class; see docs/write-a-store.md. What is not here may change without notice.
+"""
+
+from __future__ import annotations
+
+from litestar.params import FromPath, FromQuery
+
+from dvid_framework.errors import (
+    BadRequest,
+    Conflict,
+    CorruptValue,
+    DvidError,
+    Forbidden,
+    Locked,
+    NotFound,
+    NotInstalled,
+    StorageError,
+    StoreFull,
+    StoreInUse,
+    TooLarge,
+    Unavailable,
+)
+from dvid_framework.hookspecs import hookimpl
+from dvid_framework.http.answers import Answer, Pieces, binary, empty, json_answer, text_answer
+from dvid_framework.http.auth import need_admin
+from dvid_framework.http.call import Call, InstanceRequest
+from dvid_framework.http.routing import delete, get, point_read, post, put
+from dvid_framework.instances.datatype import Datatype, Instance, InstanceContext, NoSettings
+from dvid_framework.instances.interfaces import BlockMask, LabelsAt, SupervoxelsOf
+from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
+from dvid_framework.storage.batch import Batch
+from dvid_framework.storage.envelope import LZ4, NONE, ZLIB
+from dvid_framework.storage.units import SingleRowStore, UnitStore
+from dvid_framework.versions.record import Mutation, VersionRecord
+from dvid_framework.versions.repo import Repo
+from dvid_framework.versions.txn import Txn
+from dvid_framework.versions.view import View
+
+API_VERSION = 1
+"""Grows when something here changes in a way that plugins must follow."""
+
+__all__ = [
+    "API_VERSION",
+    "LZ4",
+    "NONE",
+    "ZLIB",
+    "Answer",
+    "BadRequest",
+    "Batch",
+    "BlockMask",
+    "Call",
+    "Capability",
+    "Conflict",
+    "CorruptValue",
+    "Datatype",
+    "DvidError",
+    "Forbidden",
+    "FromPath",
+    "FromQuery",
+    "Instance",
+    "InstanceContext",
+    "InstanceRequest",
+    "LabelsAt",
+    "Locked",
+    "Mutation",
+    "NoSettings",
+    "NotFound",
+    "NotInstalled",
+    "Pieces",
+    "Reader",
+    "Repo",
+    "SingleRowStore",
+    "StorageError",
+    "Store",
+    "StoreEngine",
+    "StoreFull",
+    "StoreInUse",
+    "SupervoxelsOf",
+    "TooLarge",
+    "Txn",
+    "Unavailable",
+    "UnitStore",
+    "VersionRecord",
+    "View",
+    "binary",
+    "delete",
+    "empty",
+    "get",
+    "hookimpl",
+    "json_answer",
+    "need_admin",
+    "point_read",
+    "post",
+    "put",
+    "text_answer",
+]

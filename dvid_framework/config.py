@@ -1,0 +1,151 @@
+"""The configuration: a TOML file with the sections of the original, all with defaults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dvid_framework.errors import BadRequest
+from dvid_framework.storage.stores import DEFAULT, StoreConfig
+from dvid_framework.versions.mutation_ids import FIRST_MUTATION_ID
+from dvid_framework.versions.txn import MUTATION_BYTES
+
+__all__ = ["BackendChoice", "Config", "LimitSettings", "LoggingSettings", "ServerSettings", "load_config"]
+
+_SECRET = re.compile(r"(?im)^(\s*[\w-]*(?:token|secret|password|passcode|key)[\w-]*\s*=\s*).*$")
+_ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:]*):(?P<port>\d{1,5})")
+
+
+class ServerSettings(msgspec.Struct, rename={"cors_domains": "corsDomains", "http_address": "httpAddress"}):
+    """Section `[server]`.
+
+    Attributes:
+        host: the name that `info` shows.
+        http_address: `HOST:PORT` to listen on.
+        note: any text about the server.
+        cors_domains: origins that web pages may come from, or `*`.
+        rwmode: `readonly`, `fullwrite` (committed versions accept writes) or empty.
+        min_mutation_id_start: the first mutation id of a repo.
+        allow_public: listen elsewhere than on loopback without an admin token.
+    """
+
+    host: str = ""
+    http_address: str = "127.0.0.1:8000"
+    note: str = ""
+    cors_domains: list[str] = []
+    rwmode: str = ""
+    min_mutation_id_start: int = FIRST_MUTATION_ID
+    allow_public: bool = False
+
+
+class LimitSettings(msgspec.Struct):
+    """Section `[limits]`: bounds on what requests can ask for.
+
+    Attributes:
+        body_bytes: the longest body of a request.
+        memory_bytes: bytes that the bodies of all requests together may hold.
+        mutation_bytes: stored bytes of one mutation.
+        threads: threads for work on voxels.
+        throttled_operations: how many `throttle=on` operations may run at a time.
+        keep_alive_seconds: how long an idle connection is kept.
+    """
+
+    body_bytes: int = 2 << 30
+    memory_bytes: int = 4 << 30
+    mutation_bytes: int = MUTATION_BYTES
+    threads: int = 8
+    throttled_operations: int = 1
+    keep_alive_seconds: int = 75
+
+
+class LoggingSettings(msgspec.Struct):
+    """Section `[logging]`.
+
+    Attributes:
+        logfile: file of the activity log; `activity.log` in the data folder by default.
+        max_log_size: megabytes at which it is rotated.
+    """
+
+    logfile: str = ""
+    max_log_size: int = 100
+
+
+class BackendChoice(msgspec.Struct):
+    """An entry of `[backend.SPEC]`: the alias of the store; the mutation log lives in the same one."""
+
+    store: str
+    log: str = ""
+
+
+class Config(msgspec.Struct):
+    """The whole configuration. Sections and keys that are not known are ignored, as in the original."""
+
+    server: ServerSettings = msgspec.field(default_factory=ServerSettings)
+    limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
+    logging: LoggingSettings = msgspec.field(default_factory=LoggingSettings)
+    store: dict[str, dict[str, Any]] = {}
+    backend: dict[str, BackendChoice] = {}
+    source: str = ""
+    folder: str = "."
+
+    def masked(self) -> str:
+        """Return the text of the configuration file with its secrets masked."""
+        return _SECRET.sub(r'\1"***"', self.source)
+
+    def stores(self, data: Path) -> dict[str, StoreConfig]:
+        """Return the stores to open; without a `[store]` section one LevelDB in the data folder.
+
+        Raises:
+            BadRequest: a store has no engine.
+        """
+        if not self.store:
+            return {DEFAULT: StoreConfig("leveldb", data / DEFAULT)}
+        found = {}
+        for alias, entry in self.store.items():
+            options = dict(entry)
+            engine = str(options.pop("engine", ""))
+            if not engine:
+                raise BadRequest(f"[store.{alias}] lacks the key `engine`")
+            path = Path(self.folder, str(options.pop("path", data / alias)))
+            found[alias] = StoreConfig("leveldb" if engine in ("badger", "basholeveldb") else engine, path, options)
+        return found
+
+    def choices(self) -> dict[str, str]:
+        """Return the store's alias by data UUID, `name:UUID`, tag, type name, `default` or `metadata`."""
+        return {spec: choice.store for spec, choice in self.backend.items()}
+
+    def address(self) -> tuple[str, int]:
+        """Return host and port to listen on.
+
+        Raises:
+            BadRequest: `httpAddress` is no HOST:PORT.
+        """
+        match = _ADDRESS.fullmatch(self.server.http_address)
+        if match is None or int(match["port"]) > 65535:
+            raise BadRequest(f"[server] httpAddress must be HOST:PORT, and not {self.server.http_address!r}")
+        host = match["host"].strip("[]") or "127.0.0.1"
+        return "127.0.0.1" if host == "localhost" else host, int(match["port"])
+
+
+def load_config(path: Path | None) -> Config:
+    """Read a TOML file; without one everything has its default. Relative paths count from the file's folder.
+
+    Raises:
+        BadRequest: it can't be read; the message names the key.
+    """
+    if path is None:
+        return Config()
+    try:
+        source = path.read_text()
+        config = msgspec.toml.decode(source, type=Config)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"the configuration {path} can't be read: {error}") from error
+    except msgspec.MsgspecError as error:
+        raise BadRequest(f"the configuration {path} is wrong: {error}") from error
+    if config.server.rwmode not in ("", "readonly", "fullwrite"):
+        raise BadRequest(f"[server] rwmode must be readonly or fullwrite, and not {config.server.rwmode!r}")
+    config.source, config.folder = source, str(path.parent)
+    return config

@@ -1,0 +1,142 @@
+"""The activity log: one JSON line for each request, by structlog; and the figures of `/api/load`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from dvid_framework.versions.ids import log_time
+
+if TYPE_CHECKING:
+    from dvid_framework.http.call import Call
+    from dvid_framework.http.dispatch import Meter
+
+__all__ = ["Activity", "open_log"]
+
+_WINDOW_SECONDS = 5.0
+_SECRETS = frozenset({"admintoken"})
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _render(_: Any, __: str, event: Any) -> bytes:
+    return _encode(event)
+
+
+class _RotatingFile:
+    """Appends lines to a file; at its size limit the file becomes FILE.1."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self._path = path
+        self._limit = limit
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: IO[bytes] = path.open("ab", buffering=0)
+
+    def msg(self, line: bytes) -> None:
+        """Append a line."""
+        with self._lock:
+            if self._file.tell() > self._limit:
+                self._file.close()
+                self._path.replace(self._path.with_suffix(self._path.suffix + ".1"))
+                self._file = self._path.open("ab", buffering=0)
+            self._file.write(line + b"\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    log = debug = info = warning = error = critical = exception = msg
+
+
+def open_log(path: Path, limit_bytes: int) -> tuple[Any, _RotatingFile]:
+    """Return a structlog logger of JSON lines to a file, and the file."""
+    file = _RotatingFile(path, limit_bytes)
+    logger = structlog.wrap_logger(file, processors=[_render], wrapper_class=structlog.BoundLogger)
+    return logger, file
+
+
+class Activity:
+    """Writes the activity log and counts what `/api/load` and `/api/user-latencies` show.
+
+    Args:
+        path: the file, or None for no file.
+        limit_bytes: the size at which the file is rotated.
+    """
+
+    def __init__(self, path: Path | None, limit_bytes: int = 100 << 20) -> None:
+        self._logger, self._file = open_log(path, limit_bytes) if path else (None, None)
+        self._recent: deque[tuple[float, str, int, int]] = deque(maxlen=100_000)
+        self._pings: dict[str, str] = {}
+
+    def request(self, call: Call, meter: Meter, seconds: float) -> None:
+        """Record one request."""
+        self._recent.append((time.monotonic(), call.method, meter.bytes_in, meter.bytes_out))
+        if self._logger is None:
+            return
+        query = "&".join(f"{key}={value}" for key, value in call.query.items() if key not in _SECRETS)
+        self._logger.info(
+            "request",
+            time=int(time.time()),
+            duration=round(seconds * 1000, 3),
+            status=meter.status,
+            user=call.user,
+            client=call.app,
+            method=call.method,
+            uri=call.path + (f"?{query}" if query else ""),
+            bytes_in=meter.bytes_in,
+            bytes_out=meter.bytes_out,
+            remote_addr=meter.client,
+        )
+
+    def load(self) -> dict[str, int]:
+        """Return integers per second, over the last five seconds."""
+        since = time.monotonic() - _WINDOW_SECONDS
+        recent = [entry for entry in list(self._recent) if entry[0] >= since]
+        reads = [entry for entry in recent if entry[1] in ("GET", "HEAD")]
+        sent = int(sum(entry[3] for entry in recent) / _WINDOW_SECONDS)
+        taken = int(sum(entry[2] for entry in recent) / _WINDOW_SECONDS)
+        return {
+            "file bytes read": 0,
+            "file bytes written": 0,
+            "key bytes read": 0,
+            "key bytes written": 0,
+            "value bytes read": sent,
+            "value bytes written": taken,
+            "GET requests": int(len(reads) / _WINDOW_SECONDS),
+            "PUT requests": int((len(recent) - len(reads)) / _WINDOW_SECONDS),
+            "handlers active": min(100, len(recent)),
+            "goroutines": threading.active_count(),
+            "active CGo writes": 0,
+            "pending log messages": 0,
+        }
+
+    def ping(self, user: str) -> None:
+        """Note that a user is there."""
+        if user and (user in self._pings or len(self._pings) < 10_000):
+            self._pings[user] = log_time()
+
+    def latencies(self, user: str | None) -> dict[str, Any]:
+        """Return the pings of all users, or of one."""
+
+        def row(name: str) -> dict[str, Any]:
+            known = self._pings.get(name, "")
+            return {
+                "User": name if known else "",
+                "LastPing": known,
+                "LastLatency": 0,
+                "MinLatency": 0,
+                "MaxLatency": 0,
+            }
+
+        return row(user) if user is not None else {name: row(name) for name in self._pings}
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()

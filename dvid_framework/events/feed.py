@@ -1,0 +1,105 @@
+"""Followers of the mutation log: each has a durable cursor and sees every mutation, in order, at least once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from dvid_framework.storage import keys
+from dvid_framework.storage.batch import Batch
+from dvid_framework.storage.envelope import open_value, seal_value
+from dvid_framework.storage.log import CommitLog
+from dvid_framework.versions.record import Mutation
+
+__all__ = ["Follower", "decode_mutation"]
+
+_log = structlog.get_logger("dvid.feed")
+_SAVE_EVERY = 256
+_RETRY_SECONDS = 5.0
+_decode = msgspec.msgpack.Decoder(Mutation).decode
+
+
+def decode_mutation(number: int, record: bytes) -> Mutation:
+    """Return a mutation record with its number."""
+    return msgspec.structs.replace(_decode(record), number=number)
+
+
+class Follower:
+    """Calls a function for each mutation of a store, in order, in a thread of its own.
+
+    The cursor is saved after the call, so after a crash the last mutations come again: be idempotent by their number. A
+    function that raises is called again for the same mutation five seconds later.
+
+    Args:
+        log: the commit log to follow.
+        name: name of the cursor; empty for one that is not kept.
+        receive: what to call.
+        start: where to begin if there is no cursor: the number of the last mutation to skip.
+    """
+
+    def __init__(self, log: CommitLog, name: str, receive: Callable[[Mutation], None], start: int = 0) -> None:
+        self._log = log
+        self._name = name
+        self._receive = receive
+        self.error = ""
+        self.cursor = self._saved_cursor(start)
+        self._saved = self.cursor
+        self._stop = threading.Event()
+        self._moved = threading.Condition()
+        self._thread = threading.Thread(target=self._follow, name=f"follower-{name}", daemon=True)
+        self._thread.start()
+
+    def _saved_cursor(self, start: int) -> int:
+        if not self._name:
+            return start
+        key = keys.cursor_key(self._name)
+        sealed = self._log.store.get(key)
+        return start if sealed is None else int.from_bytes(open_value(key, sealed), "big")
+
+    def _save(self) -> None:
+        if self._name and self.cursor != self._saved:
+            key, batch = keys.cursor_key(self._name), Batch()
+            batch.put(key, seal_value(key, self.cursor.to_bytes(8, "big")))
+            self._log.store.write(batch)
+            self._saved = self.cursor
+
+    def _follow(self) -> None:
+        while not self._stop.is_set():
+            self._log.wait(self.cursor, 0.5)
+            for number, record in self._log.read(self.cursor):
+                if not self._deliver(decode_mutation(number, record)):
+                    return
+                if number - self._saved >= _SAVE_EVERY:
+                    self._save()
+            self._save()
+
+    def _deliver(self, mutation: Mutation) -> bool:
+        """Call until it succeeds; False when the follower is to stop."""
+        while not self._stop.is_set():
+            try:
+                self._receive(mutation)
+            except Exception as error:  # noqa: BLE001 - a follower's fault must not stop the others, nor be lost
+                self.error = f"{type(error).__name__}: {error}"
+                _log.error("follower failed", follower=self._name, mutation=mutation.number, error=self.error)
+                self._stop.wait(_RETRY_SECONDS)
+                continue
+            self.error = ""
+            with self._moved:
+                self.cursor = mutation.number
+                self._moved.notify_all()
+            return True
+        return False
+
+    def wait_for(self, number: int, timeout: float) -> bool:
+        """Wait until the mutation of this number has been received; False if it takes longer than timeout seconds."""
+        with self._moved:
+            return self._moved.wait_for(lambda: self.cursor >= number, timeout)
+
+    def stop(self) -> None:
+        """End after the mutation in hand, and save the cursor."""
+        self._stop.set()
+        self._thread.join()
+        self._save()

@@ -1,0 +1,119 @@
+"""Answers: small ASGI callables that send bytes, views and streams without copying them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from typing import Any
+
+import msgspec
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["Answer", "Bytes", "Pieces", "binary", "empty", "json_answer", "text_answer"]
+
+Answer = ASGIApp
+"""What a route returns: annotate it so."""
+Buffer = bytes | bytearray | memoryview
+_json = msgspec.json.Encoder().encode
+_Headers = list[tuple[bytes, bytes]]
+
+
+def _headers(media_type: str, length: int | None, extra: Mapping[str, str] | None) -> _Headers:
+    headers: _Headers = []
+    if media_type:
+        headers.append((b"content-type", media_type.encode("latin-1")))
+    if length is not None:
+        headers.append((b"content-length", str(length).encode()))
+    for name, value in (extra or {}).items():
+        headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+    return headers
+
+
+class Bytes:
+    """A whole answer in one piece."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: _Headers, body: Buffer) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        del scope, receive
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})  # type: ignore[typeddict-item]
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})  # type: ignore[typeddict-item]
+
+
+class Pieces:
+    """An answer that is made piece by piece in a thread: the next piece is made while one is sent.
+
+    An error before the first piece becomes an ordinary error; a later one can only cut the connection, so check first.
+    """
+
+    def __init__(
+        self,
+        pieces: Iterable[Buffer],
+        executor: Executor,
+        *,
+        media_type: str = "application/octet-stream",
+        length: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
+        self._pieces: Iterator[Buffer] = iter(pieces)
+        self._executor = executor
+        self._headers = _headers(media_type, length, headers)
+        self._on_end = on_end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        del scope, receive
+        loop = asyncio.get_running_loop()
+
+        def advance() -> Buffer | None:
+            return next(self._pieces, None)
+
+        try:
+            piece = await loop.run_in_executor(self._executor, advance)
+            start: Any = {"type": "http.response.start", "status": 200, "headers": self._headers}
+            await send(start)
+            while piece is not None:
+                coming = loop.run_in_executor(self._executor, advance)
+                part: Any = {"type": "http.response.body", "body": piece, "more_body": True}
+                try:
+                    await send(part)
+                finally:
+                    piece = await coming
+            end: Any = {"type": "http.response.body", "body": b"", "more_body": False}
+            await send(end)
+        finally:
+            if self._on_end is not None:
+                self._on_end()
+
+
+def binary(
+    body: Buffer,
+    media_type: str = "application/octet-stream",
+    headers: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Answer:
+    """Return an answer of bytes."""
+    return Bytes(status, _headers(media_type, len(body) if not isinstance(body, memoryview) else body.nbytes, headers), body)
+
+
+def json_answer(value: Any, status: int = 200) -> Answer:
+    """Return an answer of JSON; value may hold msgspec structs, lists, dictionaries, texts and numbers."""
+    return binary(_json(value), "application/json", status=status)
+
+
+def text_answer(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return an answer of plain text."""
+    return binary(text.encode(errors="replace"), "text/plain; charset=utf-8", headers, status)
+
+
+def empty(status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return an answer without body and content type."""
+    return Bytes(status, _headers("", 0, headers), b"")

@@ -1,0 +1,65 @@
+"""Who may do what: the admin token, and what holds where there is none."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from dvid_framework.errors import Forbidden
+
+if TYPE_CHECKING:
+    from dvid_framework.http.call import Call
+    from dvid_framework.server import Server
+
+__all__ = ["check_local_mutation", "has_admin_token", "need_admin"]
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def has_admin_token(server: Server, call: Call) -> bool:
+    """Tell whether a call shows the admin token, by `?admintoken=` or `Authorization: Bearer`."""
+    token = server.admin_token
+    if not token:
+        return False
+    shown = call.query.get("admintoken", "")
+    if not shown:
+        kind, _, rest = (call.header(b"authorization") or "").partition(" ")
+        shown = rest.strip() if kind.lower() == "bearer" else ""
+    return hmac.compare_digest(shown.encode(), token.encode())
+
+
+def need_admin(call: Call) -> None:
+    """Refuse who is no administrator. Without a configured token everyone on loopback is one.
+
+    Raises:
+        Forbidden: the token is missing or wrong.
+    """
+    server = call.server
+    decision = server.plugins.authorize(server, call.user, "admin")
+    if decision is None:
+        decision = call.admin or not server.admin_token
+    if not decision:
+        raise Forbidden("this needs the admin token: ?admintoken= or Authorization: Bearer")
+
+
+def _host(text: str) -> str:
+    return (urlsplit(f"//{text}").hostname or "") if text else ""
+
+
+def check_local_mutation(call: Call) -> None:
+    """Refuse a mutation that a web page of another site may have sent to this loopback server.
+
+    Any web page can reach 127.0.0.1; so without an admin token a mutation needs a loopback Host and no foreign Origin.
+
+    Raises:
+        Forbidden: Host or Origin is not of this machine.
+    """
+    if call.server.admin_token or not call.server.on_loopback:
+        return
+    host = call.header(b"host")
+    if host is not None and _host(host) not in _LOOPBACK:
+        raise Forbidden("a server without admin token takes mutations only under a loopback Host such as 127.0.0.1")
+    origin = call.header(b"origin")
+    if origin and urlsplit(origin).hostname not in _LOOPBACK:
+        raise Forbidden("a server without admin token takes no mutations from web pages of other sites")

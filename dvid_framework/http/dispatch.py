@@ -1,0 +1,177 @@
+"""Dispatch: a thin ASGI layer before Litestar that knows repos, versions and instances, and nothing of their data.
+
+It resolves the UUID and the instance, refuses mutations of committed versions, and rewrites the path of a request below
+an instance to the hidden prefix of its type. It also owns what the API does its own way: OPTIONS, HEAD, 404 and 400,
+extra segments and trailing slashes. The decoded raw path is split at '/': an escaped slash is a slash, and bytes that
+are no UTF-8 pass as surrogates.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from dvid_framework.errors import BadRequest, Locked
+from dvid_framework.http.answers import Answer, empty
+from dvid_framework.http.auth import check_local_mutation, has_admin_token
+from dvid_framework.http.call import CALL, Call, ClientGone, parse_query
+from dvid_framework.http.errors import error_answer, page_not_found
+from dvid_framework.http.table import MOUNT, CoreTable, TypeTable, allow
+
+if TYPE_CHECKING:
+    from dvid_framework.server import Server
+
+__all__ = ["Dispatch", "Meter"]
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_CHILD_MAKERS = frozenset({"branch", "newversion", "tag"})
+_SILENT = frozenset({"/api/load", "/api/heartbeat", "/api/user-latencies"})
+
+
+class Dispatch:
+    """The outermost ASGI application."""
+
+    def __init__(self, server: Server, app: ASGIApp, core: CoreTable, types: dict[str, TypeTable]) -> None:
+        self._server = server
+        self._app = app
+        self._core = core
+        self._types = types
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, meter = time.perf_counter(), Meter(scope, receive, send)
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        path = unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
+        call = Call(
+            server=self._server,
+            path=path.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
+            method=scope["method"],
+            query=parse_query(scope["query_string"]),
+            raw_headers=list(scope["headers"]),
+        )
+        scope[CALL] = call  # type: ignore[literal-required]
+        try:
+            answer = self._answer(scope, call, path)
+            await answer(scope, meter.receive, meter.send)
+        except ClientGone:
+            meter.status = ClientGone.status
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever a route raises becomes an answer here
+            await self._answer_error(scope, call, meter, error)
+        finally:
+            call.finish()
+            if call.path not in _SILENT:
+                self._server.activity.request(call, meter, time.perf_counter() - began)
+
+    async def _answer_error(self, scope: Scope, call: Call, meter: Meter, error: Exception) -> None:
+        answer = error_answer(error, call.path, call.instance is not None)
+        if meter.status:
+            raise error  # the answer has begun: all that is left is to cut the connection
+        await answer(scope, meter.receive, meter.send)
+
+    def _answer(self, scope: Scope, call: Call, path: str) -> Answer:
+        segments = [segment for segment in path.split("/") if segment]
+        call.admin = has_admin_token(self._server, call)
+        if call.method not in _READS:
+            check_local_mutation(call)
+        if segments[:1] not in (["api"], ["interface"]):
+            return page_not_found() if segments[:1] == [MOUNT[1:]] else self._outside(scope, call)
+        if len(segments) >= 3 and segments[1] in ("repo", "node"):
+            call.repo, call.version = self._server.repos.find(segments[2])
+            if segments[1] == "node" and len(segments) >= 5:
+                return self._below_instance(scope, call, segments)
+        return self._fixed(scope, call, path, segments)
+
+    def _outside(self, scope: Scope, call: Call) -> Answer:
+        """Pages, OpenAPI and the routes of plugins: Litestar's own business."""
+        if call.method == "OPTIONS":
+            return empty(200, {"Allow": "GET, HEAD, OPTIONS"})
+        if call.method == "HEAD":
+            scope["method"] = "GET"  # type: ignore[typeddict-item]
+        return self._app
+
+    def _fixed(self, scope: Scope, call: Call, path: str, segments: list[str]) -> Answer:
+        methods = self._core.methods(segments)
+        if methods is None or (path.endswith("/") and segments != ["api", "help"]):
+            return page_not_found()
+        if call.method == "OPTIONS":
+            return page_not_found() if path in _SILENT else empty(200, {"Allow": allow(methods)})
+        options = methods.get(call.method)
+        if options is None:
+            return page_not_found()
+        self._refuse_if_locked(call, segments)
+        scope["method"] = options.method  # type: ignore[typeddict-item]
+        scope["path"] = "/" + "/".join(segments)
+        return self._app
+
+    def _refuse_if_locked(self, call: Call, segments: list[str]) -> None:
+        """Actions of a committed node that change it; commit itself is judged where it is done."""
+        if call.version is None or segments[1] != "node" or call.method in _READS or not call.version.locked:
+            return
+        action = segments[3]
+        if action not in _CHILD_MAKERS and action != "commit" and not (call.admin or self._server.full_write):
+            raise Locked(f"{call.method} {action} is not allowed: version {call.version.uuid} is committed")
+
+    def _below_instance(self, scope: Scope, call: Call, segments: list[str]) -> Answer:
+        assert call.repo is not None and call.version is not None  # noqa: S101 - set by the caller
+        record = call.repo.instance(segments[3])
+        call.segments = segments[4:]
+        keyword, table = segments[4], self._types.get(record.type_name)
+        call.instance = self._server.instances.get(call.repo, record.name)
+        if table is None:
+            raise BadRequest(f"the datatype {record.type_name!r} has no routes")
+        if call.method == "OPTIONS" and "OPTIONS" not in table.keyword_methods(keyword):
+            return empty(200, {"Allow": allow(table.keyword_methods(keyword) or {"GET", "HEAD"})})
+        if (
+            call.method in ("POST", "PUT", "DELETE")
+            and record.versioned
+            and call.version.locked
+            and keyword != "blobstore"
+            and not (call.admin or self._server.full_write or table.declares_read(keyword, call.method))
+        ):
+            raise Locked(f"Cannot do {call.method} on endpoint {keyword!r} of locked node {call.version.uuid}")
+        host = call.header(b"host") or "localhost"
+        bound, taken = table.match(call.method, call.segments, record.name, host)
+        if bound.point is not None:
+            return bound.point(call)
+        scope["method"] = bound.options.method  # type: ignore[typeddict-item]
+        scope["path"] = f"{MOUNT}/{record.type_name}/{'/'.join(taken)}"
+        return self._app
+
+
+class Meter:
+    """Counts the bytes of a request, and keeps the body out of answers to HEAD."""
+
+    __slots__ = ("_head", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._head = scope["method"] == "HEAD"
+        client = scope.get("client")
+        self.client = client[0] if client else ""
+        self.status = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    async def receive(self) -> Any:
+        """Receive a part of the body."""
+        message: Any = await self._receive()
+        self.bytes_in += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: Any) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            self.bytes_out += body.nbytes if isinstance(body, memoryview) else len(body)
+            if self._head:
+                message = {**message, "body": b""}
+        await self._send(message)

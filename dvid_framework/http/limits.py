@@ -1,0 +1,62 @@
+"""Bounds on what requests can ask of the server: bytes of bodies, threads, and throttled operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dvid_framework.errors import TooLarge, Unavailable
+
+__all__ = ["Budget", "Throttle"]
+
+
+class Budget:
+    """Bytes that all requests together may hold; used on the event loop alone.
+
+    Args:
+        total: how many bytes there are.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._free = total
+
+    def take(self, count: int) -> None:
+        """Take bytes.
+
+        Raises:
+            TooLarge: more than the budget ever has.
+            Unavailable: others hold them now.
+        """
+        if count > self._total:
+            raise TooLarge(f"{count} bytes are more than the {self._total} that the server may use for requests")
+        if count > self._free:
+            raise Unavailable("the server's memory for requests is in use; try again")
+        self._free -= count
+
+    def give_back(self, count: int) -> None:
+        """Return bytes that were taken."""
+        self._free += count
+
+
+class Throttle:
+    """At most so many throttled operations at a time (`throttle=on`)."""
+
+    def __init__(self, limit: int = 1) -> None:
+        self.limit = limit
+        self._active = 0
+
+    @contextmanager
+    def operation(self) -> Iterator[None]:
+        """Hold one place.
+
+        Raises:
+            Unavailable: all are taken.
+        """
+        if self._active >= self.limit:
+            raise Unavailable(f"the server runs {self._active} throttled operations already; try again")
+        self._active += 1
+        try:
+            yield
+        finally:
+            self._active -= 1

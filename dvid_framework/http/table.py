@@ -1,0 +1,132 @@
+"""The addresses that dispatch knows: the core's, and below instances each type's by keyword."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.handlers import HTTPRouteHandler
+
+from dvid_framework.errors import BadRequest
+from dvid_framework.http.routing import OPTION, PointRead, RouteOptions
+
+__all__ = ["MOUNT", "CoreTable", "TypeTable", "options_of"]
+
+MOUNT = "/_t"
+"""Hidden prefix of the types' routes."""
+_PARAMETER = re.compile(r"\{[^}]*\}")
+_ORDER = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+
+
+def options_of(handler: Any) -> RouteOptions | None:
+    """Return what a route declared, or None for a plain Litestar handler."""
+    if isinstance(handler, PointRead):
+        return handler.options
+    options = handler.opt.get(OPTION) if isinstance(handler, HTTPRouteHandler) else None
+    return options if isinstance(options, RouteOptions) else None
+
+
+def _pattern(template: str) -> tuple[str | None, ...]:
+    return tuple(None if _PARAMETER.fullmatch(part) else part for part in template.split("/") if part)
+
+
+def allow(methods: Iterable[str]) -> str:
+    """Return the value of an Allow header."""
+    return ", ".join(sorted({*methods, "OPTIONS"}, key=_ORDER.index))
+
+
+class CoreTable:
+    """The fixed addresses, and which methods each answers."""
+
+    def __init__(self, handlers: Iterable[HTTPRouteHandler]) -> None:
+        self._by_length: dict[int, list[tuple[tuple[str | None, ...], dict[str, RouteOptions]]]] = {}
+        for handler in handlers:
+            options = options_of(handler)
+            if options is None:
+                continue
+            pattern = _pattern(options.template)
+            known = self._by_length.setdefault(len(pattern), [])
+            methods = next((found for other, found in known if other == pattern), None)
+            if methods is None:
+                known.append((pattern, methods := {}))
+            for method in options.methods:
+                methods[method] = options
+
+    def methods(self, segments: Sequence[str]) -> dict[str, RouteOptions] | None:
+        """Return the routes of an address by method, or None if there is no such address."""
+        for pattern, methods in self._by_length.get(len(segments), ()):
+            if all(part is None or part == segment for part, segment in zip(pattern, segments, strict=True)):
+                return methods
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A route below instances of one type."""
+
+    options: RouteOptions
+    pattern: tuple[str | None, ...]
+    point: PointRead | None
+
+
+class TypeTable:
+    """The routes of one datatype by keyword.
+
+    What follows the longest pattern of a keyword is ignored, as in the original.
+    """
+
+    def __init__(self, type_name: str, routes: Iterable[Any]) -> None:
+        self.type_name = type_name
+        self._routes: dict[str, list[_Bound]] = {}
+        for handler in routes:
+            options = options_of(handler)
+            if options is None:
+                raise TypeError(f"route {handler!r} of {type_name} is not made by get, post, put, delete or point_read")
+            pattern = _pattern(options.template)
+            if not pattern or pattern[0] is None:
+                raise TypeError(f"route {options.template!r} of {type_name} does not begin with a keyword")
+            point = handler if isinstance(handler, PointRead) else None
+            self._routes.setdefault(pattern[0], []).append(_Bound(options, pattern, point))
+        for routes_of_keyword in self._routes.values():
+            routes_of_keyword.sort(key=lambda bound: -len(bound.pattern))
+
+    def keyword_methods(self, keyword: str) -> set[str]:
+        """Return the methods that a keyword answers, whatever follows it."""
+        return {method for bound in self._routes.get(keyword, ()) for method in bound.options.methods}
+
+    def declares_read(self, keyword: str, method: str) -> bool:
+        """Tell whether a keyword has a route of this method that mutates nothing."""
+        return any(
+            not bound.options.mutates
+            for bound in self._routes.get(keyword, ())
+            if method in bound.options.methods and bound.options.method not in ("GET", "HEAD")
+        )
+
+    def match(self, method: str, segments: Sequence[str], name: str, host: str) -> tuple[_Bound, list[str]]:
+        """Return the route for a method and the path below the instance, and the segments that it takes.
+
+        Raises:
+            BadRequest: the keyword is unknown, lacks parts, or does not answer the method.
+        """
+        keyword = segments[0]
+        routes = self._routes.get(keyword)
+        if routes is None:
+            raise BadRequest(
+                f'Bad API call ({"/".join(segments)}) for data "{name}". '
+                f"See API help at http://{host}/api/help/{self.type_name}"
+            )
+        fitting = [
+            bound
+            for bound in routes
+            if len(bound.pattern) <= len(segments)
+            and all(p is None or p == s for p, s in zip(bound.pattern, segments, strict=False))
+        ]
+        if not fitting:
+            shapes = " or ".join(sorted({bound.options.template for bound in routes}))
+            raise BadRequest(f"parts of the address are missing after {keyword!r}: {_PARAMETER.sub('...', shapes)}")
+        for bound in fitting:
+            if method in bound.options.methods:
+                return bound, list(segments[: len(bound.pattern)])
+        raise BadRequest(f"{keyword!r} does not answer {method}; allowed are {allow(self.keyword_methods(keyword))}")

@@ -1,0 +1,274 @@
+"""What a datatype plugin gives: a `Datatype` with its routes, and the `Instance` that holds one data instance."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import msgspec
+
+from dvid_framework.errors import BadRequest, Locked
+from dvid_framework.instances.settings import CHECKSUM_TEXTS, compression_text
+from dvid_framework.storage.base import Capability
+from dvid_framework.storage.envelope import CODECS
+from dvid_framework.storage.log import CommitLog
+from dvid_framework.versions.record import InstanceRecord, Mutation, VersionRecord
+from dvid_framework.versions.repo import Repo
+from dvid_framework.versions.repos import Repos
+from dvid_framework.versions.txn import MUTATION_BYTES, Txn
+from dvid_framework.versions.view import View
+
+if TYPE_CHECKING:
+    from dvid_framework.instances.registry import Instances
+
+__all__ = ["Datatype", "Instance", "InstanceContext", "NoSettings"]
+
+_Interface = TypeVar("_Interface")
+
+
+class NoSettings(msgspec.Struct):
+    """Settings of a type that has none of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceContext:
+    """What an instance gets from the core.
+
+    Attributes:
+        record: the stored record at opening; `Instance.record` is the present one.
+        repo: its repo.
+        repos: all repos of the server.
+        log: commit log of the store that holds its data.
+        store_text: what `info` shows of the store.
+        instances: the registry, to reach other instances.
+        mutation_bytes: how many stored bytes one mutation may have.
+    """
+
+    record: InstanceRecord
+    repo: Repo
+    repos: Repos
+    log: CommitLog
+    store_text: str
+    instances: Instances
+    mutation_bytes: int = MUTATION_BYTES
+
+
+class Instance:
+    """One data instance: the base of every datatype's own class.
+
+    Subclass it, read by `view`, write by `begin`, and say in `extended` what `info` shows of the type. There is one
+    object for each instance in a server; requests use it from several threads.
+
+    Attributes:
+        settings: the datatype's settings struct.
+        lock: for operations that check and then write.
+    """
+
+    datatype: ClassVar[type[Datatype]]
+
+    def __init__(self, context: InstanceContext) -> None:
+        self._context = context
+        self.settings: Any = msgspec.convert(context.record.settings, self.datatype.settings)
+        self.lock = threading.RLock()
+
+    # -- what it is
+
+    @property
+    def record(self) -> InstanceRecord:
+        """The stored record, as it is now."""
+        return self._context.repo.instances.get(self._context.record.name, self._context.record)
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the repo."""
+        return self._context.record.name
+
+    @property
+    def repo(self) -> Repo:
+        """Its repo."""
+        return self._context.repo
+
+    @property
+    def log(self) -> CommitLog:
+        """Commit log of the store that holds its data."""
+        return self._context.log
+
+    @property
+    def instances(self) -> Instances:
+        """The registry, to ask for other instances by a typed interface."""
+        return self._context.instances
+
+    def extended(self, version: VersionRecord) -> Mapping[str, Any]:
+        """Return what `info` shows under `Extended` at a version; by default nothing."""
+        del version
+        return {}
+
+    def info(self, version: VersionRecord) -> dict[str, Any]:
+        """Return what `GET info` answers: `Base`, which is the same for all types, and `Extended`."""
+        record, repo = self.record, self._context.repo
+        followed = {other.data_uuid: other.name for other in repo.instances.values()}
+        base = {
+            "TypeName": record.type_name,
+            "TypeURL": record.type_url,
+            "TypeVersion": record.type_version,
+            "DataUUID": record.data_uuid,
+            "Name": record.name,
+            "RepoUUID": record.made_at,
+            "Compression": compression_text(record.compression),
+            "Checksum": CHECKSUM_TEXTS[record.checksum],
+            "Syncs": [followed.get(uuid, "undefined") for uuid in record.follows],
+            "Versioned": record.versioned,
+            "KVStore": self._context.store_text,
+            "LogStore": self._context.store_text,
+            "Tags": record.tags,
+        }
+        return {"Base": base, "Extended": self.extended(version)}
+
+    def post_info(self, version: VersionRecord, config: Mapping[str, Any], user: str) -> None:
+        """Change settings by `POST info`, for types that allow it; others answer as for GET and change nothing."""
+
+    def save_settings(self, settings: msgspec.Struct, user: str = "") -> None:
+        """Store changed settings of this instance."""
+        self._update({"Action": "settings"}, user, settings=msgspec.to_builtins(settings))
+        self.settings = settings
+
+    def save_tags(self, tags: dict[str, str], user: str = "") -> None:
+        """Store changed tags."""
+        self._update({"Action": "tags"}, user, tags=tags)
+
+    def _update(self, entry: dict[str, Any], user: str, **changes: Any) -> None:
+        context = self._context
+        with context.repos.lock:
+            record = msgspec.structs.replace(self.record, **changes)
+            context.repos.write([{**entry, "Dataname": record.name}], instances=(record,), user=user)
+
+    # -- reading and writing
+
+    def _at(self, version: VersionRecord) -> int:
+        """An unversioned instance has the root's data at every version."""
+        return version.id if self.record.versioned else self._context.repo.dag.root.id
+
+    def view(self, version: VersionRecord) -> View:
+        """Return one state of the data as a version sees it; close it after use."""
+        context = self._context
+        return View(context.log.store.snapshot(), context.record.id, context.repo.dag.lineage(self._at(version)))
+
+    def begin(
+        self,
+        version: VersionRecord,
+        *,
+        user: str = "",
+        app: str = "",
+        lift_lock: bool = False,
+        durable: bool = True,
+    ) -> Txn:
+        """Begin a mutation of the data at a version: use it in a `with` statement.
+
+        Args:
+            version: the version to change.
+            user: who asked for it, for the records.
+            app: with which application.
+            lift_lock: an administrator may change a committed version.
+            durable: whether the unit must survive a power loss before the answer (else: within a second).
+
+        Raises:
+            Locked: the version is committed.
+            Unavailable: it is being committed.
+        """
+        context, number = self._context, self._at(version)
+        context.repos.gates.enter(number)
+        try:
+            if self.record.versioned and not lift_lock and context.repo.dag[number].locked:
+                raise Locked(f"version {version.uuid} is committed; make a new version or a branch to go on")
+        except Locked:
+            context.repos.gates.leave(number)
+            raise
+        mutation = Mutation(repo=context.repo.id, instance=context.record.id, version=number, user=user, app=app)
+        return Txn(
+            context.log,
+            mutation,
+            codec=CODECS[self.record.compression.partition(":")[0]],
+            durable=durable,
+            limit=context.mutation_bytes,
+            new_mutation_id=context.repo.mutation_ids.take,
+            on_leave=lambda: context.repos.gates.leave(number),
+        )
+
+    def mutations(self, version: VersionRecord) -> list[Mutation]:
+        """Return the mutation records of exactly one version, in order, internal ones included."""
+        named = self._context.log.named(self._context.record.id, self._at(version))
+        return [
+            msgspec.structs.replace(msgspec.msgpack.decode(data, type=Mutation), number=number)
+            for number, data in named
+        ]
+
+    def close(self) -> None:
+        """Release what the instance holds; the server is stopping."""
+
+
+class Datatype:
+    """A datatype: subclass it, and give it out by the hook `dvid_datatypes`.
+
+    The docstring of the subclass is the head of its page in `/api/help`.
+
+    Attributes:
+        name: the type's name in URLs and settings.
+        url: where its source lives; part of what clients see.
+        version: version of its stored form and API.
+        instance: class of its instances.
+        settings: struct of the type's own settings; the wire's keys match its fields in any case.
+        routes: its routes below an instance, made by `get`, `post`, `put` and `delete`.
+        default_compression: of the stored values, where the settings say nothing.
+        needs: what the store must be able to do.
+        logged: whether `mutations` and `mutations-range` are served.
+        logs_users: whether what they serve names user and application.
+        provides: the interfaces (`BlockMask` and the like) that its instances implement.
+    """
+
+    name: ClassVar[str]
+    url: ClassVar[str] = ""
+    version: ClassVar[str] = "0.1"
+    instance: ClassVar[type[Instance]]
+    settings: ClassVar[type[msgspec.Struct]] = NoSettings
+    routes: ClassVar[Sequence[Any]] = ()
+    default_compression: ClassVar[str] = "lz4"
+    needs: ClassVar[Capability] = Capability.ORDERED | Capability.ATOMIC_BATCHES | Capability.SNAPSHOTS
+    logged: ClassVar[bool] = False
+    logs_users: ClassVar[bool] = True
+    provides: ClassVar[tuple[type, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "instance" in cls.__dict__:
+            cls.instance = type(cls.instance.__name__, (cls.instance,), {"datatype": cls, "__doc__": cls.instance.__doc__})
+
+    @classmethod
+    def parse_settings(cls, config: Mapping[str, Any]) -> msgspec.Struct:
+        """Make the settings of a new instance; refuse what is malformed.
+
+        Args:
+            config: the type's own settings by lower-case key; unknown ones are ignored.
+
+        Raises:
+            BadRequest: a value is not allowed.
+        """
+        fields = {field.name.replace("_", ""): field.name for field in msgspec.structs.fields(cls.settings)}
+        known = {fields[key.replace("_", "")]: value for key, value in config.items() if key.replace("_", "") in fields}
+        try:
+            return msgspec.convert(known, cls.settings, strict=False)
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"settings of {cls.name}: {error}") from error
+
+    @classmethod
+    def help_text(cls) -> str:
+        """Return the head of the type's help page."""
+        return inspect.cleandoc(cls.__doc__ or "")
+
+    @classmethod
+    def upgrade(cls, from_version: str) -> Callable[[Instance], None] | None:
+        """Return a job that brings an instance's stored form up to this version, or None if there is nothing to do."""
+        del from_version
+        return None

@@ -1,0 +1,69 @@
+"""Serving over HTTP: one process, uvicorn, a graceful stop on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from dvid_framework.server import Server
+
+__all__ = ["serve"]
+
+_DRAIN_SECONDS = 20
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its own signal handling, which would end the process before the stores are closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `serve`."""
+        yield
+
+
+async def serve(server: Server, ready: Callable[[], None] | None = None, stop: asyncio.Event | None = None) -> None:
+    """Serve until SIGINT or SIGTERM, or until `stop` is set; requests in flight are finished, then all is closed.
+
+    Args:
+        server: an open server.
+        ready: called when the socket listens.
+        stop: an event that ends it, for use inside another program; signals are then left alone.
+    """
+    config = uvicorn.Config(
+        server.app,  # type: ignore[arg-type]
+        host=server.host,
+        port=server.port,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=server.limits.keep_alive_seconds,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        h11_max_incomplete_event_size=64 << 10,
+    )
+    listener = _Uvicorn(config)
+    loop, ending = asyncio.get_running_loop(), stop or asyncio.Event()
+    if stop is None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, ending.set)
+    await server.start()
+    serving = loop.create_task(listener.serve())
+    try:
+        while not listener.started and not serving.done():
+            await asyncio.sleep(0.01)
+        if listener.started and ready is not None:
+            ready()
+        waiting = loop.create_task(ending.wait())
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        listener.should_exit = True
+        await serving
+    finally:
+        await server.stop()

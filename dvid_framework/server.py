@@ -1,0 +1,185 @@
+"""The server: everything that one running service holds hangs from here, so that two can live in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from dvid_framework import __version__
+from dvid_framework.config import Config
+from dvid_framework.events.activity import Activity
+from dvid_framework.events.feed import Follower
+from dvid_framework.http.app import build_app, routes_of_type
+from dvid_framework.http.limits import Budget, Throttle
+from dvid_framework.instances.datatype import Datatype
+from dvid_framework.instances.registry import Instances
+from dvid_framework.plugins import Plugins
+from dvid_framework.storage.keys import instance_bounds
+from dvid_framework.storage.stores import Stores
+from dvid_framework.versions.gate import Gates
+from dvid_framework.versions.ids import log_time
+from dvid_framework.versions.repos import Repos
+
+__all__ = ["Server"]
+
+_log = structlog.get_logger("dvid.server")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _duration(seconds: float) -> str:
+    """Return a time span as Go writes it."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest:.3f}s"
+
+
+class Server:
+    """A service over a data folder: stores, repos, instances, plugins and the ASGI application.
+
+    Args:
+        data: the data folder.
+        config: the configuration; defaults without it.
+        admin_token: the admin token; without one everyone on loopback may do what administrators may, but lift locks.
+        plugins: loaded plugins; found by entry points without it.
+        host: where it will listen, for what holds on loopback.
+        port: likewise.
+
+    Attributes:
+        app: the ASGI application.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        config: Config | None = None,
+        *,
+        admin_token: str = "",
+        plugins: Plugins | None = None,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+    ) -> None:
+        self.config = config or Config()
+        self.limits = self.config.limits
+        self.admin_token = admin_token
+        self.host, self.port = host, port
+        self.on_loopback = _is_loopback(host)
+        self.full_write = self.config.server.rwmode == "fullwrite"
+        self.plugins = plugins or Plugins()
+        for failure in self.plugins.failures:
+            _log.error("plugin left out", plugin=failure.name, distribution=failure.distribution, error=failure.error)
+        self.stores = Stores(self.config.stores(data), self.plugins.engines, self.config.choices())
+        try:
+            self._build(data)
+        except BaseException:
+            self.stores.close()
+            raise
+
+    def _build(self, data: Path) -> None:
+        self.repos = Repos(self.stores.metadata, Gates(), self.config.server.min_mutation_id_start)
+        self.datatypes: Mapping[str, type[Datatype]] = self.plugins.datatypes
+        self.instances = Instances(self.repos, self.stores, self.datatypes, self.limits.mutation_bytes)
+        self.pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="work")
+        self.budget = Budget(self.limits.memory_bytes)
+        self.throttle = Throttle(self.limits.throttled_operations)
+        logfile = self.config.logging.logfile
+        path = Path(self.config.folder, logfile) if logfile else data / "activity.log"
+        self.activity = Activity(path, self.config.logging.max_log_size << 20)
+        self._followers: list[Follower] = []
+        self._started = time.monotonic()
+        self.app, self.litestar = build_app(self)
+
+    # -- life
+
+    async def start(self) -> None:
+        """Begin: the plugins' start hooks, and their following of the mutation logs."""
+        for waiting in self.plugins.startup(self):
+            await waiting
+        if self.plugins.follows_mutations:
+            for alias in self.stores.aliases():
+                log = self.stores.log(alias)
+                self._followers.append(
+                    Follower(log, "plugins", lambda mutation: self.plugins.mutation(self, mutation), log.synced)
+                )
+
+    async def stop(self) -> None:
+        """End: what runs is finished, then everything is synced and closed."""
+        for waiting in self.plugins.shutdown(self):
+            await waiting
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Close everything, for a server that was never started or has been stopped."""
+        for follower in self._followers:
+            follower.stop()
+        self._followers.clear()
+        self.pool.shutdown()
+        self.instances.close()
+        self.stores.close()
+        self.activity.close()
+
+    # -- what routes ask of the server as a whole
+
+    def routes_of(self, datatype: type[Datatype]) -> list[Any]:
+        """Return the routes below instances of a type, the shared ones included."""
+        return routes_of_type(datatype)
+
+    def info(self) -> dict[str, str]:
+        """Return what `/api/server/info` shows; all values are strings."""
+        server = self.config.server
+        shown = {
+            "Cores": str(os.cpu_count() or 1),
+            "Maximum Cores": str(os.cpu_count() or 1),
+            "Datastore Version": "0.11.0",
+            "DVID Version": f"dvid-framework {__version__}",
+            "Storage backend": "; ".join(self.stores.engine_names()),
+            "Server time": log_time(),
+            "Server uptime": _duration(time.monotonic() - self._started),
+            "RPC Address": "",
+            "Host": f"{server.host or self.host}:{self.port}",
+            "Note": server.note,
+            "TOML location": "given" if server and self.config.source else "",
+            "Max Open Files": str(os.sysconf("SC_OPEN_MAX")),
+            "Plugins left out": "; ".join(f"{plugin.name}: {plugin.error}" for plugin in self.plugins.failures),
+        }
+        if server.rwmode:
+            shown["Mode"] = "read only" if server.rwmode == "readonly" else "allow writes on committed nodes"
+        return shown
+
+    def change_setting(self, name: str, value: int) -> str:
+        """Change a setting while running; returns a sentence."""
+        if name == "throttle":
+            old, self.throttle.limit = self.throttle.limit, value
+            return f"Maximum throttled operations set to {value} from {old}"
+        return f"{name} is a setting of the original's runtime; nothing here depends on it"
+
+    def storage_summary(self) -> list[dict[str, Any]]:
+        """Return the bytes of each instance."""
+        rows = []
+        for repo in self.repos:
+            for record in list(repo.instances.values()):
+                store = self.stores.log(record.store).store
+                rows.append(
+                    {
+                        "Store": self.stores.text(record.store),
+                        "Name": record.name,
+                        "Type": record.type_name,
+                        "DataUUID": record.data_uuid,
+                        "RootUUID": repo.root,
+                        "Bytes": store.approximate_bytes(*instance_bounds(record.id)),
+                    }
+                )
+        return rows

@@ -1,0 +1,114 @@
+"""The contract of stores and of the engines that open them."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dvid_framework.storage.batch import Batch
+
+__all__ = ["Capability", "Reader", "Store", "StoreEngine"]
+
+
+class Capability(enum.Flag):
+    """What a store can do; a datatype says what it needs, and the core checks it when an instance is made."""
+
+    ORDERED = enum.auto()
+    """Scans come in byte order of keys."""
+    ATOMIC_BATCHES = enum.auto()
+    """`write` applies a whole batch or none of it, also when the process dies."""
+    SNAPSHOTS = enum.auto()
+    """`snapshot` sees one state of the store, whatever is written meanwhile."""
+    DURABLE = enum.auto()
+    """What `sync` returned for survives a power loss."""
+    WRITABLE = enum.auto()
+    """The store accepts writes."""
+
+
+class Reader(ABC):
+    """Reads of an ordered store, or of a snapshot of one."""
+
+    @abstractmethod
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of key, or None."""
+
+    def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the values of keys, in their order; None where there is none."""
+        return [self.get(key) for key in keys]
+
+    @abstractmethod
+    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) with start <= key < stop in byte order, or backwards."""
+
+    @abstractmethod
+    def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
+        """Yield the keys with start <= key < stop in byte order, or backwards."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what the reader holds; closing twice is harmless."""
+
+
+class Store(Reader):
+    """Ordered bytes to bytes.
+
+    Safe to use from several threads. Errors of the medium are raised as `StorageError` (`StoreFull` where no space is
+    left, `CorruptValue` where stored bytes are damaged).
+    """
+
+    capabilities: ClassVar[Capability]
+
+    @abstractmethod
+    def write(self, batch: Batch) -> None:
+        """Apply a batch; when this returns, it survives the death of the process."""
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Return when all that was written before the call survives a power loss."""
+
+    @abstractmethod
+    def snapshot(self) -> Reader:
+        """Return a reader of the present state. The caller closes it."""
+
+    def approximate_bytes(self, start: bytes, stop: bytes) -> int:
+        """Return about how many bytes the keys from start to stop (excluded) and their values take."""
+        return sum(len(key) + len(value) for key, value in self.scan(start, stop))
+
+
+class StoreEngine(ABC):
+    """Opens, checks and repairs the stores of one kind.
+
+    Attributes:
+        name: what the configuration calls it, such as `leveldb`.
+        capabilities: what its stores can do.
+    """
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capability]
+
+    @abstractmethod
+    def open(self, path: Path, options: Mapping[str, Any]) -> Store:
+        """Open the store at path, making it if it is not there.
+
+        Raises:
+            StoreInUse: somebody else has it open.
+            CorruptValue: it is damaged; the message says what to do.
+        """
+
+    def check(self, path: Path, options: Mapping[str, Any]) -> list[str]:
+        """Read everything and return a sentence for each damage found. The store must not be open."""
+        store = self.open(path, options)
+        try:
+            for _ in store.scan(b"", b"\xff" * 64):
+                pass
+        finally:
+            store.close()
+        return []
+
+    def repair(self, path: Path, options: Mapping[str, Any]) -> list[str]:
+        """Bring a damaged store back to where it opens; returns what was done. Never called by the server itself."""
+        del path, options
+        return [f"stores of the engine {self.name} have no repair"]

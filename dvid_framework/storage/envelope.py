@@ -1,0 +1,84 @@
+"""The envelope of a stored value: codec and checksum before the bytes.
+
+    byte 0      codec: 0 none, 1 LZ4 block, 2 zlib
+    bytes 1-4   CRC-32C (little-endian) of the key, byte 0 and all that follows byte 4
+    bytes 5-8   only with a codec: the size of the value (little-endian)
+    the rest    the value, compressed by the codec
+
+The key is part of the checksum, so that a value under a wrong key is as much an error as a flipped byte.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import google_crc32c
+import lz4.block
+from isal import isal_zlib
+
+from dvid_framework.errors import CorruptValue
+
+__all__ = ["CODECS", "LZ4", "NONE", "ZLIB", "open_value", "seal_value"]
+
+NONE, LZ4, ZLIB = 0, 1, 2
+CODECS = {"none": NONE, "snappy": LZ4, "lz4": LZ4, "gzip": ZLIB, "jpeg": NONE}
+"""Codec by the word of an instance's Compression setting; snappy is kept as LZ4, jpeg is the datatype's own matter."""
+_SMALLEST = 64  # bytes below which compression can't pay for its header
+_LARGEST = 1 << 32
+
+
+def _checksum(key: bytes, codec: int, body: bytes | memoryview) -> bytes:
+    crc = google_crc32c.value(key + bytes((codec,)))
+    crc = google_crc32c.extend(crc, bytes(body) if isinstance(body, memoryview) else body)
+    return int(crc).to_bytes(4, "little")
+
+
+def seal_value(key: bytes, value: bytes, codec: int = NONE) -> bytes:
+    """Return value in its envelope.
+
+    Args:
+        key: the full stored key.
+        value: any bytes.
+        codec: NONE, LZ4 or ZLIB; a value that does not get smaller is kept as it is.
+
+    Raises:
+        ValueError: value has 4 GiB or more.
+    """
+    if len(value) >= _LARGEST:
+        raise ValueError("a stored value has at most 4 GiB")
+    body = value
+    if codec != NONE:
+        packed = b""
+        if len(value) >= _SMALLEST:
+            packed = lz4.block.compress(value, store_size=False) if codec == LZ4 else isal_zlib.compress(value, 1)
+        if packed and len(packed) + 4 < len(value):
+            body = len(value).to_bytes(4, "little") + packed
+        else:
+            codec = NONE
+    return b"".join((bytes((codec,)), _checksum(key, codec, body), body))
+
+
+def open_value(key: bytes, sealed: bytes) -> memoryview:
+    """Return the value in an envelope, without a copy where it is not compressed.
+
+    Raises:
+        CorruptValue: the checksum or the format is wrong.
+    """
+    if len(sealed) < 5 or sealed[0] > ZLIB:
+        raise CorruptValue(f"the value of key {key.hex()} has no envelope")
+    codec, body = sealed[0], sealed[5:]
+    if _checksum(key, codec, body) != sealed[1:5]:
+        raise CorruptValue(f"the value of key {key.hex()} fails its checksum")
+    if codec == NONE:
+        return memoryview(body)
+    size = int.from_bytes(body[:4], "little")
+    try:
+        if codec == LZ4:
+            value = lz4.block.decompress(memoryview(body)[4:], uncompressed_size=size)
+        else:
+            value = isal_zlib.decompress(memoryview(body)[4:], bufsize=max(size, 1))
+    except (lz4.block.LZ4BlockError, isal_zlib.error, zlib.error, ValueError, MemoryError) as error:
+        raise CorruptValue(f"the value of key {key.hex()} can't be decompressed: {error}") from error
+    if len(value) != size:
+        raise CorruptValue(f"the value of key {key.hex()} has {len(value)} bytes and not {size}")
+    return memoryview(value)

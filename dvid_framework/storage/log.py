@@ -1,0 +1,167 @@
+"""The commit section of a store: every mutation of anything gets a number and is written as one batch with its record.
+
+Tried without: with locks of the instances alone a follower missed 741 of 45,880 records, because a number was taken
+before its batch was written. Here a number and its batch are one step, followers read only what is synced, and one
+fsync serves all the mutations that were written while the last one ran (group commit).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from dvid_framework.errors import CorruptValue, StorageError
+from dvid_framework.storage import keys
+from dvid_framework.storage.base import Reader, Store
+from dvid_framework.storage.batch import Batch
+from dvid_framework.storage.envelope import LZ4, open_value, seal_value
+
+__all__ = ["CommitLog"]
+
+_SYNC_SECONDS = 0.5  # how long an undurable mutation may wait for its fsync
+
+
+def _last_number(store: Reader) -> int:
+    for key in store.scan_keys(keys.LOG, keys.LOG_BY_VERSION, reverse=True):
+        return keys.number_of_log_key(key)
+    return 0
+
+
+class CommitLog:
+    """Numbers, writes and syncs the mutations of one store.
+
+    Attributes:
+        store: the store.
+        written: the number of the last mutation that is visible.
+        synced: the number of the last one that survives a power loss; followers read up to here.
+    """
+
+    def __init__(self, store: Store, mark: Path | None = None) -> None:
+        """Open the log of a store.
+
+        Args:
+            store: an open store.
+            mark: a file beside the store that keeps the last synced number, so that a store that lost its end is seen.
+
+        Raises:
+            CorruptValue: the store lacks mutations that were durable.
+        """
+        self.store = store
+        self.written = self.synced = _last_number(store)
+        self._mark = mark
+        self._section = threading.Lock()
+        self._syncing = threading.Lock()
+        self._progress = threading.Condition()
+        self._closed = False
+        self._check_mark()
+        self._syncer = threading.Thread(target=self._sync_now_and_then, name="store-sync", daemon=True)
+        self._syncer.start()
+
+    def _check_mark(self) -> None:
+        if self._mark is None or not self._mark.exists():
+            return
+        text = self._mark.read_text().split()
+        marked = int(text[0]) if text and text[0].isdigit() else 0
+        if marked > self.written:
+            raise CorruptValue(
+                f"the store beside {self._mark.name} ends at mutation {self.written}, but mutation {marked} was "
+                "durable: files of it are missing or damaged; restore a copy, or remove the mark to accept the loss"
+            )
+
+    def commit(self, batch: Batch, record: bytes, names: Sequence[tuple[int, int]] = ()) -> int:
+        """Write a batch and its mutation record as one; returns the mutation's number.
+
+        Args:
+            batch: the changes; the record's keys are added to it.
+            record: the encoded record.
+            names: the (instance, version) pairs under which the record is found again.
+
+        Raises:
+            StorageError: nothing was written.
+        """
+        with self._section:
+            if self._closed:
+                raise StorageError("the store is closed")
+            number = self.written + 1
+            key = keys.log_key(number)
+            batch.put(key, seal_value(key, record, LZ4))
+            for instance, version in names:
+                batch.put(keys.log_by_version_key(instance, version, number), b"")
+            self.store.write(batch)
+            self.written = number
+        return number
+
+    def make_durable(self, number: int) -> None:
+        """Return when the mutation of this number survives a power loss; one fsync serves all who wait."""
+        if self.synced >= number:
+            return
+        with self._syncing:
+            if self.synced >= number:
+                return  # the fsync that we waited for began after our write
+            target = self.written
+            self.store.sync()
+            self._advance(target)
+
+    def _advance(self, number: int) -> None:
+        with self._progress:
+            self.synced = number
+            self._progress.notify_all()
+
+    def _sync_now_and_then(self) -> None:
+        marked = self.synced
+        while not self._closed:
+            with self._progress:
+                self._progress.wait(_SYNC_SECONDS)
+            try:
+                self.make_durable(self.written)
+                if self.synced != marked:
+                    self._write_mark(marked := self.synced)
+            except StorageError:
+                continue  # told to whoever asks for durability; tried again half a second later
+
+    def _write_mark(self, number: int) -> None:
+        """The mark may lag behind and never runs ahead."""
+        if self._mark is not None:
+            self._mark.write_text(f"{number:020d}\n")
+
+    def wait(self, after: int, timeout: float) -> int:
+        """Wait until a mutation later than `after` is synced, or for timeout seconds; returns the last synced one."""
+        with self._progress:
+            if self.synced <= after:
+                self._progress.wait(timeout)
+            return self.synced
+
+    def read(self, after: int, limit: int = 1000) -> list[tuple[int, bytes]]:
+        """Return the records of at most `limit` synced mutations later than `after`, in order, none left out."""
+        last = min(self.synced, after + limit)
+        found: list[tuple[int, bytes]] = []
+        for key, value in self.store.scan(keys.log_key(after + 1), keys.log_key(last + 1)):
+            found.append((keys.number_of_log_key(key), bytes(open_value(key, value))))
+        return found
+
+    def named(self, instance: int, version: int, reader: Reader | None = None) -> list[tuple[int, bytes]]:
+        """Return the records of one instance at one version, in order."""
+        source = reader or self.store
+        start = keys.log_by_version_key(instance, version, 0)
+        stop = keys.log_by_version_key(instance, version + 1, 0)
+        wanted = [keys.log_key(keys.number_of_log_key(name)) for name in source.scan_keys(start, stop)]
+        values = source.multi_get(wanted)
+        found: list[tuple[int, bytes]] = []
+        for key, value in zip(wanted, values, strict=True):
+            if value is None:
+                raise CorruptValue(f"the mutation record {keys.number_of_log_key(key)} is missing")
+            found.append((keys.number_of_log_key(key), bytes(open_value(key, value))))
+        return found
+
+    def close(self) -> None:
+        """Sync what is written, and end."""
+        with self._section:
+            if self._closed:
+                return
+            self._closed = True
+        with self._progress:
+            self._progress.notify_all()
+        self._syncer.join()
+        self.make_durable(self.written)
+        self._write_mark(self.synced)

@@ -1,0 +1,132 @@
+"""The stores of a server by alias, and which of them holds what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dvid_framework.errors import BadRequest
+from dvid_framework.storage.base import StoreEngine
+from dvid_framework.storage.log import CommitLog
+
+__all__ = ["DEFAULT", "StoreConfig", "Stores"]
+
+DEFAULT = "default"
+_FORMAT = 1
+"""Number of the form in which a data folder is laid out; a later one brings its own upgrade."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """A store of the configuration.
+
+    Attributes:
+        engine: name of the engine.
+        path: folder, or whatever the engine takes as one.
+        options: the engine's own options.
+    """
+
+    engine: str
+    path: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Stores:
+    """Opens the configured stores and tells which one an instance belongs to.
+
+    Args:
+        configs: the stores by alias; `default` (or the only one) holds the metadata.
+        engines: the installed engines by name.
+        choices: alias by data UUID, `name:UUID`, tag `key=value` or type name.
+    """
+
+    def __init__(
+        self,
+        configs: Mapping[str, StoreConfig],
+        engines: Mapping[str, StoreEngine],
+        choices: Mapping[str, str] | None = None,
+    ) -> None:
+        self._configs = dict(configs)
+        self._choices = dict(choices or {})
+        self._logs: dict[str, CommitLog] = {}
+        self.default = self._choices.get("default") or (DEFAULT if DEFAULT in configs else next(iter(configs)))
+        for alias in self._choices.values():
+            if alias not in configs:
+                raise BadRequest(f"the configuration names a store {alias!r} that it does not describe")
+        try:
+            for alias, config in self._configs.items():
+                self._logs[alias] = self._open(alias, config, engines)
+        except BaseException:
+            self.close()
+            raise
+
+    @staticmethod
+    def _open(alias: str, config: StoreConfig, engines: Mapping[str, StoreEngine]) -> CommitLog:
+        engine = engines.get(config.engine)
+        if engine is None:
+            raise BadRequest(
+                f"store {alias!r} wants the engine {config.engine!r}; installed are {', '.join(sorted(engines))}"
+            )
+        if config.engine == "memory":
+            return CommitLog(engine.open(config.path, config.options))
+        config.path.parent.mkdir(parents=True, exist_ok=True)
+        check_format(config.path.parent)
+        return CommitLog(engine.open(config.path, config.options), config.path.with_suffix(".mark"))
+
+    def log(self, alias: str) -> CommitLog:
+        """Return the commit log of a store.
+
+        Raises:
+            BadRequest: the configuration describes no such store.
+        """
+        log = self._logs.get(alias)
+        if log is None:
+            raise BadRequest(f"the configuration describes no store {alias!r}, which holds data of this instance")
+        return log
+
+    @property
+    def metadata(self) -> CommitLog:
+        """The commit log of the store that holds repos, versions and instances."""
+        return self._logs[self._choices.get("metadata", self.default)]
+
+    def aliases(self) -> list[str]:
+        """Return the aliases of all stores."""
+        return list(self._logs)
+
+    def engine_names(self) -> list[str]:
+        """Return the names of the engines in use."""
+        return sorted({config.engine for config in self._configs.values()})
+
+    def text(self, alias: str) -> str:
+        """Return what `info` shows of a store: engine and alias, never a path."""
+        config = self._configs.get(alias)
+        return f"{config.engine if config else 'unknown'} @ {alias}"
+
+    def choose(self, type_name: str, name: str, tags: Mapping[str, str], uuid: str) -> str:
+        """Return the alias for a new instance: by name and version, then by tag, by type, and the default."""
+        wanted = [f"{name}:{uuid}", *(f"{key}={value}" for key, value in tags.items()), type_name]
+        return next((self._choices[spec] for spec in wanted if spec in self._choices), self.default)
+
+    def close(self) -> None:
+        """Sync and close all stores."""
+        for log in self._logs.values():
+            log.close()
+            log.store.close()
+        self._logs.clear()
+
+
+def check_format(folder: Path) -> None:
+    """Refuse a data folder of a later form, and mark a new one with ours.
+
+    Raises:
+        BadRequest: the folder was written by a later release.
+    """
+    mark = folder / "FORMAT"
+    if mark.exists():
+        text = mark.read_text().strip()
+        if text != str(_FORMAT):
+            raise BadRequest(f"{folder} has the storage format {text}; this release reads format {_FORMAT}")
+    else:
+        mark.write_text(f"{_FORMAT}\n")

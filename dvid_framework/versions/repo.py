@@ -1,0 +1,72 @@
+"""One repo in memory: its record, its versions, the records of its instances, and its mutation ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dvid_framework.errors import BadRequest
+from dvid_framework.versions.dag import Dag
+from dvid_framework.versions.mutation_ids import MutationIds
+from dvid_framework.versions.record import InstanceRecord, RepoRecord, VersionRecord
+
+__all__ = ["Repo"]
+
+
+@dataclass(slots=True)
+class Repo:
+    """A repo.
+
+    Attributes:
+        record: what is stored of the repo itself.
+        dag: its versions.
+        instances: the records of its data instances by name.
+        mutation_ids: the counter of its mutation ids.
+    """
+
+    record: RepoRecord
+    dag: Dag
+    mutation_ids: MutationIds
+    instances: dict[str, InstanceRecord] = field(default_factory=dict)
+
+    @property
+    def id(self) -> int:
+        """The local id."""
+        return self.record.id
+
+    @property
+    def root(self) -> str:
+        """UUID of the root version."""
+        return self.record.root
+
+    def instance(self, name: str) -> InstanceRecord:
+        """Return the record of an instance.
+
+        Raises:
+            BadRequest: there is no instance of that name in the repo.
+        """
+        record = self.instances.get(name)
+        if record is None:
+            raise BadRequest(f"invalid data instance name {name!r}: the repo with root {self.root} has no such instance")
+        return record
+
+    def select(self, version: VersionRecord, selector: str) -> VersionRecord:
+        """Return the version that a branch selector names in this repo.
+
+        Args:
+            version: the version before the colon.
+            selector: what stands behind the colon: a branch (or nothing for master), and `~N` for N steps back.
+
+        Raises:
+            BadRequest: there is no such branch, or fewer steps to the root than asked for.
+        """
+        del version
+        branch, tilde, steps = selector.partition("~")
+        head = self.dag.head(branch or "master")
+        if not tilde:
+            return head
+        if not steps.isascii() or not steps.isdigit():
+            raise BadRequest(f"{selector!r}: after ~ comes a number of steps towards the root")
+        walk = self.dag.branch_versions(branch or "master")
+        if int(steps[:9]) >= len(walk) or len(steps) > 9:
+            raise BadRequest(f"{selector!r}: the branch has only {len(walk) - 1} versions before its newest one")
+        return walk[int(steps)]

@@ -1,0 +1,124 @@
+"""A transaction: the changes of one request to an instance at a version, written as one unit with their record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from dvid_framework.errors import TooLarge
+from dvid_framework.storage import keys
+from dvid_framework.storage.batch import Batch
+from dvid_framework.storage.envelope import NONE, seal_value
+from dvid_framework.storage.log import CommitLog
+from dvid_framework.versions.ids import now_rfc3339
+from dvid_framework.versions.record import Mutation
+
+__all__ = ["MUTATION_BYTES", "Txn", "encode_mutation"]
+
+MUTATION_BYTES = 256 << 20
+encode_mutation = msgspec.msgpack.Encoder().encode
+
+
+class Txn:
+    """Collects puts, deletes and log entries; leaving the `with` block writes them as one, an exception none of them.
+
+    Values are put in the codec of the instance's Compression setting unless told otherwise.
+    """
+
+    def __init__(
+        self,
+        log: CommitLog,
+        mutation: Mutation,
+        *,
+        codec: int = NONE,
+        durable: bool = True,
+        limit: int = MUTATION_BYTES,
+        new_mutation_id: Callable[[], int] | None = None,
+        on_leave: Callable[[], None] | None = None,
+    ) -> None:
+        self._log = log
+        self._mutation = mutation
+        self._prefix = keys.data_prefix(mutation.instance)
+        self._value_tail = keys.tail_of(mutation.version, keys.VALUE)
+        self._tombstone_tail = keys.tail_of(mutation.version, keys.TOMBSTONE)
+        self._codec = codec
+        self._durable = durable
+        self._limit = limit
+        self._new_mutation_id = new_mutation_id
+        self._on_leave = on_leave
+        self._batch = Batch()
+        self._after: list[Callable[[int], None]] = []
+        self._committed: int | None = None
+
+    @property
+    def mutation_id(self) -> int:
+        """The mutation id of the repo that this transaction took, taking one at first use."""
+        if not self._mutation.mutation_id and self._new_mutation_id is not None:
+            self._mutation.mutation_id = self._new_mutation_id()
+        return self._mutation.mutation_id
+
+    @property
+    def number(self) -> int:
+        """The number of the committed mutation; 0 if nothing was written."""
+        return self._committed or 0
+
+    def put(self, type_key: bytes, value: bytes, codec: int | None = None) -> None:
+        """Set a type key at this version.
+
+        Raises:
+            TooLarge: the transaction is over its limit of stored bytes.
+        """
+        encoded = self._prefix + keys.encode_type_key(type_key)
+        key = encoded + self._value_tail
+        self._batch.put(key, seal_value(key, value, self._codec if codec is None else codec))
+        self._batch.delete(encoded + self._tombstone_tail)
+        if self._batch.stored_bytes > self._limit:
+            raise TooLarge(f"a mutation has at most {self._limit} stored bytes; send it in parts")
+
+    def delete(self, type_key: bytes) -> None:
+        """Make a type key absent at this version and below, whether or not there was a value."""
+        encoded = self._prefix + keys.encode_type_key(type_key)
+        self._batch.delete(encoded + self._value_tail)
+        self._batch.put(encoded + self._tombstone_tail, b"")
+
+    def emit(self, action: str, **fields: Any) -> None:
+        """Add an entry to the mutation record; `action` becomes its field `Action`."""
+        self._mutation.entries.append({"Action": action, **fields})
+
+    def mark_internal(self) -> None:
+        """Keep this mutation out of what `mutations` shows; followers still see it."""
+        self._mutation.internal = True
+
+    def after_commit(self, call: Callable[[int], None]) -> None:
+        """Have `call` called with the mutation's number once the unit is written: the place to feed caches."""
+        self._after.append(call)
+
+    def commit(self) -> int:
+        """Write the unit now; returns its number. Leaving the block then does nothing more."""
+        if self._committed is None and (len(self._batch) or self._mutation.entries):
+            mutation = self._mutation
+            mutation.time = mutation.time or now_rfc3339()
+            names = ((mutation.instance, mutation.version),)
+            number = self._log.commit(self._batch, encode_mutation(mutation), names)
+            self._committed = number
+            for call in self._after:
+                call(number)
+            if self._durable:
+                self._log.make_durable(number)
+        return self.number
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.commit()
+        finally:
+            if self._on_leave is not None:
+                self._on_leave()

@@ -1,0 +1,175 @@
+"""Reads of an instance's data at a version, over one snapshot of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+from dvid_framework.errors import Conflict
+from dvid_framework.storage import keys
+from dvid_framework.storage.base import Reader
+from dvid_framework.storage.envelope import open_value
+from dvid_framework.versions.resolve import Lineage
+
+__all__ = ["View"]
+
+_TAIL_BYTES = keys.TAIL.size
+_unpack_tail = keys.TAIL.unpack
+_Found = list[tuple[int, int, bytes]]  # version, marker, whole key
+
+
+class View:
+    """One state of an instance's data as a version sees it.
+
+    Type keys are bytes and sort as bytes; what a key holds is the value written at the version or the nearest ancestor
+    by the visible-value rule (`versions.resolve`). A read of a key on which merged branches disagree raises `Conflict`.
+    A view holds a snapshot: close it, or use it in a `with` statement.
+
+    Attributes:
+        version: id of the version that is read.
+    """
+
+    def __init__(self, reader: Reader, instance: int, lineage: Lineage) -> None:
+        self._reader = reader
+        self._prefix = keys.data_prefix(instance)
+        self._lineage = lineage
+        self.version = lineage.version
+        self._newest = keys.tail_of(lineage.version, keys.VALUE + 1)
+
+    def close(self) -> None:
+        """Release the snapshot."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- single keys
+
+    def get(self, type_key: bytes) -> memoryview | None:
+        """Return the value of a type key, or None.
+
+        Raises:
+            Conflict: merged branches disagree.
+            CorruptValue: the stored bytes are damaged.
+        """
+        prefix = self._prefix + keys.encode_type_key(type_key)
+        members = self._lineage.members
+        if self._lineage.linear:
+            for key, value in self._reader.scan(prefix, prefix + self._newest, reverse=True):
+                version, marker = _unpack_tail(key[-_TAIL_BYTES:])
+                if version in members:
+                    return open_value(key, value) if marker else None
+            return None
+        key = self._resolve(type_key, self._records(prefix))
+        if key is None:
+            return None
+        value = self._reader.get(key)
+        return None if value is None else open_value(key, value)
+
+    def multi_get(self, type_keys: Iterable[bytes]) -> list[memoryview | None]:
+        """Return the values of several type keys, in their order."""
+        return [self.get(type_key) for type_key in type_keys]
+
+    def version_of(self, type_key: bytes) -> int | None:
+        """Return the id of the version whose value of a type key is seen, or None."""
+        key = self._resolve(type_key, self._records(self._prefix + keys.encode_type_key(type_key)))
+        return None if key is None else _unpack_tail(key[-_TAIL_BYTES:])[0]
+
+    def __contains__(self, type_key: bytes) -> bool:
+        return self.version_of(type_key) is not None
+
+    def _records(self, prefix: bytes) -> _Found:
+        found = []
+        for key in self._reader.scan_keys(prefix, prefix + self._newest):
+            version, marker = _unpack_tail(key[-_TAIL_BYTES:])
+            found.append((version, marker, key))
+        return found
+
+    def _resolve(self, type_key: bytes, records: _Found) -> bytes | None:
+        """Return the stored key of the visible value."""
+        visible = self._lineage.resolve({version: marker == keys.VALUE for version, marker, _ in records})
+        if len(visible) > 1:
+            raise Conflict(
+                f"branches disagree about key {type_key!r}: it was changed in {len(visible)} merged versions; "
+                "write it in this version, or merge with a resolve"
+            )
+        for version, _, key in records:
+            if version in visible:
+                return key
+        return None
+
+    # -- ranges
+
+    def keys(self, start: bytes = b"", stop: bytes | None = None) -> Iterator[bytes]:
+        """Yield the type keys with start <= key < stop that have a value, in byte order.
+
+        A key on which merged branches disagree is among them: it is there, though its value can't be read.
+        """
+        for type_key, records in self._groups(start, stop):
+            if len(records) == 1:
+                if records[0][0] in self._lineage.members and records[0][1]:
+                    yield type_key
+            elif self._lineage.resolve({version: marker == keys.VALUE for version, marker, _ in records}):
+                yield type_key
+
+    def scan(self, start: bytes = b"", stop: bytes | None = None) -> Iterator[tuple[bytes, memoryview]]:
+        """Yield (type key, value) with start <= key < stop in byte order.
+
+        Raises:
+            Conflict: merged branches disagree about a key of the range.
+            CorruptValue: stored bytes are damaged.
+        """
+        first, last = self._bounds(start, stop)
+        members, linear, tail = self._lineage.members, self._lineage.linear, -_TAIL_BYTES
+        base: bytes | None = None
+        group: list[tuple[bytes, bytes]] = []
+        for key, value in self._reader.scan(first, last):
+            if key[:tail] != base:
+                if base is not None and group:
+                    yield from self._visible(base, group, linear)
+                base, group = key[:tail], []
+            if _unpack_tail(key[tail:])[0] in members:
+                group.append((key, value))
+        if base is not None and group:
+            yield from self._visible(base, group, linear)
+
+    def _visible(
+        self, base: bytes, group: list[tuple[bytes, bytes]], linear: bool
+    ) -> Iterator[tuple[bytes, memoryview]]:
+        type_key = keys.decode_type_key(base[len(self._prefix) :])
+        if linear or len(group) == 1:
+            key, value = group[-1]
+            if key[-1]:
+                yield type_key, open_value(key, value)
+            return
+        chosen = self._resolve(type_key, [(*_unpack_tail(key[-_TAIL_BYTES:]), key) for key, _ in group])
+        for key, value in group:
+            if key == chosen:
+                yield type_key, open_value(key, value)
+
+    def _bounds(self, start: bytes, stop: bytes | None) -> tuple[bytes, bytes]:
+        # Not the encoded type keys: without its end, an encoded key comes before all that it is a prefix of.
+        first = self._prefix + start.replace(b"\x00", b"\x00\xff")
+        last = keys.after_prefix(self._prefix) if stop is None else self._prefix + keys.encode_type_key(stop)
+        return first, last
+
+    def _groups(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, _Found]]:
+        first, last = self._bounds(start, stop)
+        skip, tail = len(self._prefix), -_TAIL_BYTES
+        base: bytes | None = None
+        group: _Found = []
+        for key in self._reader.scan_keys(first, last):
+            if key[:tail] != base:
+                if base is not None:
+                    yield keys.decode_type_key(base[skip:]), group
+                base, group = key[:tail], []
+            version, marker = _unpack_tail(key[tail:])
+            group.append((version, marker, key))
+        if base is not None:
+            yield keys.decode_type_key(base[skip:]), group

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -204,6 +204,11 @@ class Instance:
             msgspec.structs.replace(msgspec.msgpack.decode(data, type=Mutation), number=number)
             for number, data in named
         ]
+
+    def check(self, version: VersionRecord) -> Iterable[str]:
+        """Yield a sentence for each thing that is wrong with the data at a version; `dvid fsck` calls it offline."""
+        del version
+        return ()
 
     def close(self) -> None:
         """Release what the instance holds; the server is stopping."""

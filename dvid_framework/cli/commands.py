@@ -1,0 +1,180 @@
+"""The commands: each a function whose docstring and annotations are its help."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from dvid_framework import __version__
+from dvid_framework.cli.running import run_server
+from dvid_framework.config import Config, load_config
+from dvid_framework.errors import BadRequest, DvidError
+from dvid_framework.fsck import check
+from dvid_framework.plugins import Plugins
+from dvid_framework.server import Server
+
+__all__ = ["app", "main"]
+
+app = App(name="dvid", version=__version__, help="A versioned dataservice for large 3d images.")
+_Data = Annotated[Path, Parameter(name="--data", env_var="DVID_DATA")]
+_Token = Annotated[str, Parameter(name="--admin-token", env_var="DVID_ADMIN_TOKEN", show_env_var=True)]
+_Json = Annotated[bool, Parameter(name="--json", negative=())]
+
+
+@app.command
+def serve(
+    *,
+    data: _Data = Path("dvid-data"),
+    host: str | None = None,
+    port: int | None = None,
+    config: Path | None = None,
+    admin_token: _Token = "",
+) -> None:
+    """Serve a data folder over HTTP until SIGINT or SIGTERM.
+
+    Args:
+        data: the data folder; it is made if it is not there.
+        host: address to listen on; 127.0.0.1 by default.
+        port: port to listen on; 8000 by default.
+        config: a TOML file with the sections of the original's.
+        admin_token: what administrators must show; without it everyone on this machine may make repos.
+    """
+    settings = load_config(config)
+    server = open_server(data, settings, host, port, admin_token)
+    run_server(server, lambda: _say(f"dvid {__version__} serves {data} at http://{server.host}:{server.port}/"))
+
+
+def open_server(data: Path, settings: Config, host: str | None, port: int | None, admin_token: str) -> Server:
+    """Open a server as the options say.
+
+    Raises:
+        BadRequest: it would listen elsewhere than on loopback without an admin token.
+    """
+    configured = settings.address()
+    server = Server(
+        data,
+        settings,
+        admin_token=admin_token,
+        host=configured[0] if host is None else host,
+        port=configured[1] if port is None else port,
+    )
+    if not server.on_loopback and not admin_token and not settings.server.allow_public:
+        server.close()
+        raise BadRequest(
+            f"listening on {server.host} needs an admin token (--admin-token or DVID_ADMIN_TOKEN), "
+            "or `allow_public = true` in [server]"
+        )
+    return server
+
+
+@app.command
+def demo(*, data: _Data = Path("dvid-demo"), port: int = 8000, admin_token: _Token = "") -> None:
+    """Make a demo repo the first time, and serve it.
+
+    Args:
+        data: the data folder of the demo.
+        port: port to listen on.
+        admin_token: what administrators must show.
+    """
+    from dvid_framework.cli.demo import run_demo  # noqa: PLC0415 - numpy is needed for this command alone
+
+    run_demo(data, port, admin_token)
+
+
+@app.command
+def fsck(*, data: _Data = Path("dvid-data"), config: Path | None = None, json: _Json = False) -> None:
+    """Check a data folder that no server has open; the exit status is 1 if anything is wrong.
+
+    Args:
+        data: the data folder.
+        config: the TOML file that the server is started with, if any.
+        json: print a JSON object with `counts` and `problems`.
+    """
+    if not data.exists():
+        raise BadRequest(f"there is no data folder {data}")
+    server = Server(data, load_config(config))
+    try:
+        progress = (lambda text: None) if json else (lambda text: _say(f"checking {text} ..."))
+        report = check(server.stores, server.repos, server.instances, progress)
+    finally:
+        server.close()
+    if json:
+        _say(msgspec.json.encode(report).decode())
+    else:
+        for problem in report.problems:
+            _say(f"WRONG: {problem}")
+        _say(", ".join(f"{number} {what}" for what, number in report.counts.items()))
+        _say("clean" if report.clean else f"{len(report.problems)} problems")
+    if not report.clean:
+        raise SystemExit(1)
+
+
+@app.command
+def repair(*, data: _Data = Path("dvid-data"), config: Path | None = None) -> None:
+    """Bring damaged stores back to where they open, as far as that goes. Copy the folder before.
+
+    Args:
+        data: the data folder.
+        config: the TOML file that the server is started with, if any.
+    """
+    settings, plugins = load_config(config), Plugins()
+    for alias, store in settings.stores(data).items():
+        for line in plugins.engines[store.engine].repair(store.path, store.options):
+            _say(f"{alias}: {line}")
+
+
+@app.command
+def plugins(*, json: _Json = False) -> None:
+    """List the plugins with their distributions, and why any of them was left out.
+
+    Args:
+        json: print a JSON list.
+    """
+    loaded = Plugins().loaded
+    if json:
+        _say(msgspec.json.encode(loaded).decode())
+        return
+    table = Table("plugin", "distribution", "state")
+    for plugin in loaded:
+        table.add_row(plugin.name, plugin.distribution, plugin.error or "works")
+    Console().print(table)
+
+
+@app.command
+def types(*, json: _Json = False) -> None:
+    """List the installed datatypes.
+
+    Args:
+        json: print a JSON object of type and URL.
+    """
+    found = Plugins().datatypes
+    if json:
+        _say(msgspec.json.encode({name: kind.url for name, kind in found.items()}).decode())
+        return
+    table = Table("datatype", "version", "what it is")
+    for name, kind in found.items():
+        table.add_row(name, kind.version, kind.help_text().partition("\n")[0])
+    Console().print(table)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the command line; a refusal is one sentence and exit status 2."""
+    try:
+        app()
+    except DvidError as error:
+        sys.stderr.write(f"dvid: {error.message}\n")
+        raise SystemExit(2) from error
+    except BrokenPipeError:
+        os._exit(0)  # the reader of our output went away

@@ -1,0 +1,52 @@
+"""Running a server from the command line: the event loop, the log of the process, and its exit status."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+import structlog
+import uvloop
+
+from dvid_framework.serve import serve
+from dvid_framework.server import Server
+
+__all__ = ["run_server"]
+
+
+def _log_to_stderr() -> None:
+    """One JSON line for each event of the server; uvicorn's own warnings too."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+
+def run_server(server: Server, ready: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        server: an open server; it is closed at the end.
+        ready: called when it listens.
+
+    Raises:
+        SystemExit: the port is in use (status 1).
+    """
+    _log_to_stderr()
+    listening: list[bool] = []
+
+    def now_ready() -> None:
+        listening.append(True)
+        ready()
+
+    uvloop.run(serve(server, now_ready))
+    if not listening:
+        sys.stderr.write(f"dvid: port {server.port} of {server.host} can't be listened on; is another server there?\n")
+        raise SystemExit(1)

@@ -167,14 +167,14 @@ def check(
     _check_repos(repos, report)
     for alias in stores.aliases():
         log = stores.log(alias)
-        for what, step in (
-            (f"metadata of store {alias}", lambda log=log: _check_metadata(log, report)),
-            (f"data of store {alias}", lambda log=log: _check_data(log, known, versions, report)),
-            (f"mutation log of store {alias}", lambda log=log: _check_log(log, known, versions, report)),
-            (f"blobs of store {alias}", lambda log=log: _check_blobs(log, report)),
-        ):
-            progress(what)
-            step()
+        progress(f"metadata of store {alias}")
+        _check_metadata(log, report)
+        progress(f"data of store {alias}")
+        _check_data(log, known, versions, report)
+        progress(f"mutation log of store {alias}")
+        _check_log(log, known, versions, report)
+        progress(f"blobs of store {alias}")
+        _check_blobs(log, report)
     progress("instances")
     _check_instances(repos, instances, report)
     return report

@@ -12,7 +12,6 @@ import pluggy
 
 from dvid_framework import __version__, hookspecs
 from dvid_framework.errors import DvidError
-from dvid_framework.instances.datatype import Datatype
 from dvid_framework.storage.base import StoreEngine
 from dvid_framework.storage.leveldb import LevelDBEngine
 from dvid_framework.storage.memory import MemoryEngine
@@ -82,7 +81,7 @@ class Plugins:
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
         try:
             plugin = entry.load()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything at import
             self.loaded.append(LoadedPlugin(entry.name, origin, f"import failed: {type(error).__name__}: {error}"))
             return
         self._register(entry.name, origin, plugin)

@@ -34,7 +34,7 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
         stop: an event that ends it, for use inside another program; signals are then left alone.
     """
     config = uvicorn.Config(
-        server.app,  # type: ignore[arg-type]
+        server.app,
         host=server.host,
         port=server.port,
         loop="none",

@@ -49,9 +49,10 @@ def _roi_runs(volume: DemoVolume) -> list[list[int]]:
     """Return the runs [z, y, x0, x1] of the blocks that hold the three largest bodies."""
     size = volume.supervoxels.shape[0] // _ROI_BLOCK
     largest = np.isin(volume.supervoxels, volume.supervoxels_of_largest(3))
-    blocks = largest.reshape(size, _ROI_BLOCK, size, _ROI_BLOCK, size, _ROI_BLOCK).any((1, 3, 5))
+    tiled = largest.reshape(size, _ROI_BLOCK, size, _ROI_BLOCK, size, _ROI_BLOCK)
+    blocks = np.asarray(tiled.any((1, 3, 5)))
     runs = []
-    for z, y in np.argwhere(blocks.any(2)).tolist():
+    for z, y in np.argwhere(blocks.any(axis=2)).tolist():
         edges = np.diff(blocks[z, y].astype(np.int8), prepend=0, append=0)
         starts, ends = np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist()
         runs += [[z, y, x0, x1 - 1] for x0, x1 in zip(starts, ends, strict=True)]
@@ -116,7 +117,9 @@ def run_demo(data: Path, port: int, admin_token: str) -> None:
     missing = [name for name in _NEEDED if name not in server.datatypes]
     if missing:
         server.close()
-        raise BadRequest(f"the demo needs the datatypes {', '.join(missing)}: pip install {' '.join('dvid-' + m for m in missing)}")
+        raise BadRequest(
+            f"the demo needs the datatypes {', '.join(missing)}: pip install {' '.join('dvid-' + m for m in missing)}"
+        )
     made = next((repo.root for repo in server.repos if repo.record.alias == "demo" and len(repo.dag) == 3), None)
 
     def make_and_tell() -> None:

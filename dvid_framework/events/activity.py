@@ -70,7 +70,10 @@ class Activity:
     """
 
     def __init__(self, path: Path | None, limit_bytes: int = 100 << 20) -> None:
-        self._logger, self._file = open_log(path, limit_bytes) if path else (None, None)
+        self._logger: Any = None
+        self._file: _RotatingFile | None = None
+        if path is not None:
+            self._logger, self._file = open_log(path, limit_bytes)
         self._recent: deque[tuple[float, str, int, int]] = deque(maxlen=100_000)
         self._pings: dict[str, str] = {}
 

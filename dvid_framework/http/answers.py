@@ -43,8 +43,15 @@ class Bytes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         del scope, receive
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})  # type: ignore[typeddict-item]
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})  # type: ignore[typeddict-item]
+        start: Any = {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        body: Any = {"type": "http.response.body", "body": self.body, "more_body": False}
+        await send(start)
+        await send(body)
+
+    def to_asgi_response(self, app: Any = None, request: Any = None, **options: Any) -> Bytes:
+        """Stand for a Litestar response where an exception handler gives one."""
+        del app, request, options
+        return self
 
 
 class Pieces:
@@ -99,9 +106,10 @@ def binary(
     media_type: str = "application/octet-stream",
     headers: Mapping[str, str] | None = None,
     status: int = 200,
-) -> Answer:
+) -> Bytes:
     """Return an answer of bytes."""
-    return Bytes(status, _headers(media_type, len(body) if not isinstance(body, memoryview) else body.nbytes, headers), body)
+    length = body.nbytes if isinstance(body, memoryview) else len(body)
+    return Bytes(status, _headers(media_type, length, headers), body)
 
 
 def json_answer(value: Any, status: int = 200) -> Answer:
@@ -109,11 +117,11 @@ def json_answer(value: Any, status: int = 200) -> Answer:
     return binary(_json(value), "application/json", status=status)
 
 
-def text_answer(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+def text_answer(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Bytes:
     """Return an answer of plain text."""
     return binary(text.encode(errors="replace"), "text/plain; charset=utf-8", headers, status)
 
 
-def empty(status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+def empty(status: int = 200, headers: Mapping[str, str] | None = None) -> Bytes:
     """Return an answer without body and content type."""
     return Bytes(status, _headers("", 0, headers), b"")

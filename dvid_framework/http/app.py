@@ -12,7 +12,7 @@ from litestar.response import Response
 
 from dvid_framework import __version__
 from dvid_framework.http import routes_help, routes_node, routes_repo, routes_server
-from dvid_framework.http.call import CALL, ClientGone, CoreRequest, InstanceRequest
+from dvid_framework.http.call import CALL, Call, ClientGone, CoreRequest, InstanceRequest
 from dvid_framework.http.dispatch import Dispatch
 from dvid_framework.http.errors import error_answer
 from dvid_framework.http.routes_instance import shared_routes
@@ -39,11 +39,11 @@ def routes_of_type(datatype: type[Datatype]) -> list[Any]:
 
 def _answer_exception(request: Request[Any, Any, Any], error: Exception) -> Any:
     """Turn what a handler raised into an answer."""
-    call = request.scope.get(CALL)
+    call: Call | None = request.scope.get(CALL)  # type: ignore[assignment]
     if isinstance(error, ClientGone):
         raise error
-    below = call is not None and call.instance is not None  # type: ignore[attr-defined]
-    return error_answer(error, call.path if call else request.url.path, below)  # type: ignore[attr-defined]
+    below = call is not None and call.instance is not None
+    return error_answer(error, call.path if call else request.url.path, below)
 
 
 def _openapi_paths(app: Litestar) -> None:

@@ -90,7 +90,8 @@ class Call:
     def view(self) -> View:
         """The instance's data at the version, one state for the whole request; closed after it."""
         if self._view is None:
-            assert self.instance is not None and self.version is not None  # noqa: S101 - dispatch sets both
+            assert self.instance is not None
+            assert self.version is not None
             self._view = self.instance.view(self.version)
         return self._view
 
@@ -190,13 +191,13 @@ class CoreRequest(_BodyRequest):
     @property
     def repo(self) -> Repo:
         """The repo named in the path."""
-        assert self.call.repo is not None  # noqa: S101 - dispatch sets it for these addresses
+        assert self.call.repo is not None
         return self.call.repo
 
     @property
     def version(self) -> VersionRecord:
         """The version named in the path."""
-        assert self.call.version is not None  # noqa: S101 - dispatch sets it for these addresses
+        assert self.call.version is not None
         return self.call.version
 
     async def read_config(self) -> dict[str, Any]:
@@ -225,7 +226,7 @@ class InstanceRequest(_BodyRequest, Generic[_I]):
     @property
     def version(self) -> VersionRecord:
         """The version named in the path."""
-        assert self.call.version is not None  # noqa: S101 - dispatch sets it below instances
+        assert self.call.version is not None
         return self.call.version
 
     @property
@@ -234,7 +235,7 @@ class InstanceRequest(_BodyRequest, Generic[_I]):
         return self.call.view
 
     @property
-    def query(self) -> Mapping[str, str]:  # type: ignore[override]
+    def query(self) -> Mapping[str, str]:
         """The query parameters as texts, for those whose laxness no type expresses."""
         return self.call.query
 

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 
 from dvid_framework.errors import BadRequest, Locked
 from dvid_framework.http.answers import Answer, empty
@@ -40,7 +40,7 @@ class Dispatch:
         self._core = core
         self._types = types
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -55,7 +55,7 @@ class Dispatch:
             query=parse_query(scope["query_string"]),
             raw_headers=list(scope["headers"]),
         )
-        scope[CALL] = call  # type: ignore[literal-required]
+        scope[CALL] = call
         try:
             answer = self._answer(scope, call, path)
             await answer(scope, meter.receive, meter.send)
@@ -68,13 +68,13 @@ class Dispatch:
             if call.path not in _SILENT:
                 self._server.activity.request(call, meter, time.perf_counter() - began)
 
-    async def _answer_error(self, scope: Scope, call: Call, meter: Meter, error: Exception) -> None:
+    async def _answer_error(self, scope: Any, call: Call, meter: Meter, error: Exception) -> None:
         answer = error_answer(error, call.path, call.instance is not None)
         if meter.status:
             raise error  # the answer has begun: all that is left is to cut the connection
         await answer(scope, meter.receive, meter.send)
 
-    def _answer(self, scope: Scope, call: Call, path: str) -> Answer:
+    def _answer(self, scope: Any, call: Call, path: str) -> Answer:
         segments = [segment for segment in path.split("/") if segment]
         call.admin = has_admin_token(self._server, call)
         if call.method not in _READS:
@@ -87,15 +87,15 @@ class Dispatch:
                 return self._below_instance(scope, call, segments)
         return self._fixed(scope, call, path, segments)
 
-    def _outside(self, scope: Scope, call: Call) -> Answer:
+    def _outside(self, scope: Any, call: Call) -> Answer:
         """Pages, OpenAPI and the routes of plugins: Litestar's own business."""
         if call.method == "OPTIONS":
             return empty(200, {"Allow": "GET, HEAD, OPTIONS"})
         if call.method == "HEAD":
-            scope["method"] = "GET"  # type: ignore[typeddict-item]
+            scope["method"] = "GET"
         return self._app
 
-    def _fixed(self, scope: Scope, call: Call, path: str, segments: list[str]) -> Answer:
+    def _fixed(self, scope: Any, call: Call, path: str, segments: list[str]) -> Answer:
         methods = self._core.methods(segments)
         if methods is None or (path.endswith("/") and segments != ["api", "help"]):
             return page_not_found()
@@ -105,7 +105,7 @@ class Dispatch:
         if options is None:
             return page_not_found()
         self._refuse_if_locked(call, segments)
-        scope["method"] = options.method  # type: ignore[typeddict-item]
+        scope["method"] = options.method
         scope["path"] = "/" + "/".join(segments)
         return self._app
 
@@ -117,8 +117,9 @@ class Dispatch:
         if action not in _CHILD_MAKERS and action != "commit" and not (call.admin or self._server.full_write):
             raise Locked(f"{call.method} {action} is not allowed: version {call.version.uuid} is committed")
 
-    def _below_instance(self, scope: Scope, call: Call, segments: list[str]) -> Answer:
-        assert call.repo is not None and call.version is not None  # noqa: S101 - set by the caller
+    def _below_instance(self, scope: Any, call: Call, segments: list[str]) -> Answer:
+        assert call.repo is not None
+        assert call.version is not None
         record = call.repo.instance(segments[3])
         call.segments = segments[4:]
         keyword, table = segments[4], self._types.get(record.type_name)
@@ -139,7 +140,7 @@ class Dispatch:
         bound, taken = table.match(call.method, call.segments, record.name, host)
         if bound.point is not None:
             return bound.point(call)
-        scope["method"] = bound.options.method  # type: ignore[typeddict-item]
+        scope["method"] = bound.options.method
         scope["path"] = f"{MOUNT}/{record.type_name}/{'/'.join(taken)}"
         return self._app
 
@@ -149,7 +150,7 @@ class Meter:
 
     __slots__ = ("_head", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Any, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self._head = scope["method"] == "HEAD"

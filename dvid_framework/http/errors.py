@@ -9,7 +9,7 @@ import structlog
 from litestar.exceptions import HTTPException
 
 from dvid_framework.errors import DvidError, Unavailable
-from dvid_framework.http.answers import Answer, empty, text_answer
+from dvid_framework.http.answers import Bytes, empty, text_answer
 
 __all__ = ["error_answer", "page_not_found"]
 
@@ -17,7 +17,7 @@ _NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 _log = structlog.get_logger("dvid.errors")
 
 
-def page_not_found() -> Answer:
+def page_not_found() -> Bytes:
     """Return the answer for an address, or a method of an address, that does not exist."""
     return text_answer("404 page not found\n", 404, _NO_SNIFF)
 
@@ -28,7 +28,7 @@ def _sentence(detail: Any, extra: Any) -> str:
     return str(detail)
 
 
-def error_answer(error: Exception, path: str, below_instance: bool = False) -> Answer:
+def error_answer(error: Exception, path: str, below_instance: bool = False) -> Bytes:
     """Return the answer to an exception.
 
     Args:

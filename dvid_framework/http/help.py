@@ -42,7 +42,7 @@ def _parameters(route: Any, options: RouteOptions) -> list[str]:
 
 def _route_text(route: Any) -> str:
     options = options_of(route)
-    assert options is not None  # noqa: S101 - the tables refuse such routes
+    assert options is not None
     template = _TYPED.sub(r"<\1>", options.template)
     heading = f"{options.method:6} /api/node/<uuid>/<data name>{template}"
     body = inspect.cleandoc(function_of(route).__doc__ or "")
@@ -52,9 +52,14 @@ def _route_text(route: Any) -> str:
     return heading + "\n\n" + "\n".join(f"    {line}".rstrip() for line in body.splitlines())
 
 
+def _address(route: Any) -> tuple[str, str]:
+    options = options_of(route)
+    return (options.template, options.method) if options else ("", "")
+
+
 def type_help(datatype: type[Datatype], routes: Iterable[Any]) -> str:
     """Return the help of a datatype as text."""
-    ordered = sorted(routes, key=lambda route: (str(getattr(options_of(route), "template", "")), str(options_of(route))))
+    ordered = sorted(routes, key=_address)
     head = f"{datatype.name}, version {datatype.version}\n{'=' * 60}\n\n{datatype.help_text()}\n"
     return head + "\n\n" + "\n\n\n".join(_route_text(route) for route in ordered) + "\n"
 
@@ -67,7 +72,7 @@ def help_index(datatypes: Iterable[type[Datatype]]) -> str:
         for kind in datatypes
     )
     return (
-        "<!DOCTYPE html><html><head><title>API help</title></head><body><h1>API help</h1>"
-        "<p>Each datatype has its own page. The addresses of server, repos and versions, and all parameters, are in the "
+        "<html><head><title>API help</title></head><body><h1>API help</h1>"
+        "<p>Each datatype has its own page. All addresses and parameters are in the "
         f'<a href="/schema/swagger">OpenAPI pages</a>.</p><ul>{rows}</ul></body></html>'
-    ).replace("<!DOCTYPE html>", "")
+    )

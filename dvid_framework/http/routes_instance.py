@@ -88,7 +88,7 @@ async def blob(request: _Request, reference: FromPath[str]) -> Answer:
 
 def _wire(instance: Instance, version: VersionRecord) -> list[dict[str, Any]]:
     """The log entries of one version as the wire has them: not those that the original does not log."""
-    shown = []
+    shown: list[dict[str, Any]] = []
     for mutation in instance.mutations(version):
         if mutation.internal:
             continue

@@ -100,9 +100,7 @@ async def commit(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     del uuid
     body = fold_keys(await request.read_body(1 << 20), _CommitBody)
     version = request.version
-    await request.run(
-        commit_version, request.server.repos, request.repo, version, body.note, body.log, request.who
-    )
+    await request.run(commit_version, request.server.repos, request.repo, version, body.note, body.log, request.who)
     return json_answer({"committed": version.uuid})
 
 

@@ -160,9 +160,7 @@ async def resolve(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     server, repo = request.server, request.repo
     instances = [(record, server.stores.log(record.store)) for record in map(repo.instance, body.data)]
     parents = _parents(request, body.parents)
-    child = await request.run(
-        add_resolved_merge, server.repos, repo, instances, parents, body.note, request.who
-    )
+    child = await request.run(add_resolved_merge, server.repos, repo, instances, parents, body.note, request.who)
     return json_answer({"child": child.uuid})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from litestar import HttpMethod
 from litestar import route as litestar_route
 from litestar.handlers import HTTPRouteHandler
 
@@ -45,8 +46,8 @@ class RouteOptions:
 
 def _route(method: str, path: str, also: Sequence[str], mutates: bool, options: dict[str, Any]) -> _Decorator:
     chosen = RouteOptions(method, tuple(also), mutates, path, options.pop("itself", True))
-    status = options.pop("status_code", 200)
-    return litestar_route(path, http_method=[method], status_code=status, opt={OPTION: chosen}, **options)  # type: ignore[arg-type,return-value]
+    status, methods = options.pop("status_code", 200), [HttpMethod(method)]
+    return litestar_route(path, http_method=methods, status_code=status, opt={OPTION: chosen}, **options)
 
 
 def get(path: str, *, also: Sequence[str] = ("HEAD",), **options: Any) -> _Decorator:

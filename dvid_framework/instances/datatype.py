@@ -248,7 +248,9 @@ class Datatype:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "instance" in cls.__dict__:
-            cls.instance = type(cls.instance.__name__, (cls.instance,), {"datatype": cls, "__doc__": cls.instance.__doc__})
+            cls.instance = type(
+                cls.instance.__name__, (cls.instance,), {"datatype": cls, "__doc__": cls.instance.__doc__}
+            )
 
     @classmethod
     def parse_settings(cls, config: Mapping[str, Any]) -> msgspec.Struct:

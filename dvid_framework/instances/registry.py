@@ -107,7 +107,9 @@ class Instances:
         common = split_settings(body)
         datatype = self.datatypes.get(common.type_name)
         if datatype is None:
-            raise BadRequest(f"there is no datatype {common.type_name!r}; installed are {', '.join(sorted(self.datatypes))}")
+            raise BadRequest(
+                f"there is no datatype {common.type_name!r}; installed are {', '.join(sorted(self.datatypes))}"
+            )
         settings = datatype.parse_settings(common.own)
         store = self._stores.choose(common.type_name, common.name, common.tags or {}, version.uuid)
         lacking = datatype.needs & ~self._stores.log(store).store.capabilities
@@ -132,7 +134,9 @@ class Instances:
                 settings=msgspec.to_builtins(settings),
                 store=store,
             )
-            text = f'New data instance "{record.name}" of type "{record.type_name}" with config {json.dumps(dict(body))}'
+            text = (
+                f'New data instance "{record.name}" of type "{record.type_name}" with config {json.dumps(dict(body))}'
+            )
             now = msgspec.structs.replace(repo.record, log=repo.record.log + log_lines([text]))
             entry = {
                 "Action": "newinstance",

@@ -78,9 +78,8 @@ def _compression(config: Mapping[str, Any]) -> str | None:
 def _name(config: Mapping[str, Any]) -> str:
     name = _text(config, "dataname")
     if not name or "/" in name or name in _FORBIDDEN_NAMES:
-        raise BadRequest(
-            f"an instance can't be named {name!r}: no empty name, no slash, and none of {', '.join(sorted(_FORBIDDEN_NAMES))}"
-        )
+        taken = ", ".join(sorted(_FORBIDDEN_NAMES))
+        raise BadRequest(f"an instance can't be named {name!r}: no empty name, no slash, and none of {taken}")
     return name
 
 

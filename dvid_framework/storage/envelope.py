@@ -10,11 +10,9 @@ The key is part of the checksum, so that a value under a wrong key is as much an
 
 from __future__ import annotations
 
-import zlib
-
 import google_crc32c
 import lz4.block
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from dvid_framework.errors import CorruptValue
 
@@ -77,7 +75,7 @@ def open_value(key: bytes, sealed: bytes) -> memoryview:
             value = lz4.block.decompress(memoryview(body)[4:], uncompressed_size=size)
         else:
             value = isal_zlib.decompress(memoryview(body)[4:], bufsize=max(size, 1))
-    except (lz4.block.LZ4BlockError, isal_zlib.error, zlib.error, ValueError, MemoryError) as error:
+    except (lz4.block.LZ4BlockError, igzip_lib.IsalError, ValueError, MemoryError) as error:
         raise CorruptValue(f"the value of key {key.hex()} can't be decompressed: {error}") from error
     if len(value) != size:
         raise CorruptValue(f"the value of key {key.hex()} has {len(value)} bytes and not {size}")

@@ -1,6 +1,6 @@
-"""Order-preserving keys: how everything that the core stores is named.
+r"""Order-preserving keys: how everything that the core stores is named.
 
-    b"\\x00" kind id                                   metadata: repos, versions, instances, counters
+    b"\x00" kind id                                   metadata: repos, versions, instances, counters
     b"\\x01" instance(4) type-key 00 01 version(4) m   data; m is 01 for a value and 00 for a tombstone
     b"\\x02" reference                                 blobs
     b"\\x03" seq(8)                                    the mutation log

@@ -87,11 +87,7 @@ class LevelDBStore(_LevelDBReader, Store):
     """An open LevelDB."""
 
     capabilities = (
-        Capability.ORDERED
-        | Capability.ATOMIC_BATCHES
-        | Capability.SNAPSHOTS
-        | Capability.DURABLE
-        | Capability.WRITABLE
+        Capability.ORDERED | Capability.ATOMIC_BATCHES | Capability.SNAPSHOTS | Capability.DURABLE | Capability.WRITABLE
     )
 
     def __init__(self, database: Any, path: Path, lock_file: int) -> None:
@@ -120,7 +116,8 @@ class LevelDBStore(_LevelDBReader, Store):
             try:
                 os.fdatasync(file)
             except OSError as error:
-                raise (StoreFull if error.errno == errno.ENOSPC else StorageError)(f"syncing {log.name} failed: {error}") from error
+                kind = StoreFull if error.errno == errno.ENOSPC else StorageError
+                raise kind(f"syncing {log.name} failed: {error}") from error
             finally:
                 os.close(file)
 

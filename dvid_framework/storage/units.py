@@ -52,7 +52,7 @@ class SingleRowStore(ABC):
     def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
         """Yield the keys with start <= key < stop in byte order, or backwards."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to release
         """Release the connection."""
 
 
@@ -60,11 +60,7 @@ class UnitStore(Store):
     """A store with atomic batches and snapshots over single rows."""
 
     capabilities = (
-        Capability.ORDERED
-        | Capability.ATOMIC_BATCHES
-        | Capability.SNAPSHOTS
-        | Capability.DURABLE
-        | Capability.WRITABLE
+        Capability.ORDERED | Capability.ATOMIC_BATCHES | Capability.SNAPSHOTS | Capability.DURABLE | Capability.WRITABLE
     )
 
     def __init__(self, rows: SingleRowStore) -> None:

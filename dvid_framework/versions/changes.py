@@ -1,4 +1,4 @@
-"""The changes of a repo's DAG that the API offers: commit, newversion, branch, tag, merge. Checks first, then one unit."""
+"""The changes of a repo's DAG that the API offers: commit, newversion, branch, tag, merge: checks, then one unit."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def add_child(
         parent = repo.dag[parent.id]
         _need_locked(parent)
         if repo.dag.branch_child(parent.id, parent.branch) is not None:
-            raise BadRequest(f"version {parent.uuid} has a child on branch {parent.branch or MASTER!r} already; make a branch")
+            raise BadRequest(
+                f"version {parent.uuid} has a child on branch {parent.branch or MASTER!r} already; make a branch"
+            )
 
         def entry(child: str) -> dict[str, str]:
             return {"Action": "newversion", "Parent": parent.uuid, "Child": child, "Note": note}
 
-        return repos.add_version(
-            repo, [parent.id], branch=parent.branch, note=note, uuid=uuid, entry=entry, user=user
-        )
+        return repos.add_version(repo, [parent.id], branch=parent.branch, note=note, uuid=uuid, entry=entry, user=user)
 
 
 def add_branch(
@@ -101,9 +101,7 @@ def add_branch(
         return repos.add_version(repo, [parent.id], branch=branch, note=note, uuid=uuid, entry=entry, user=user)
 
 
-def add_tag(
-    repos: Repos, repo: Repo, parent: VersionRecord, tag: str, note: str = "", user: str = ""
-) -> VersionRecord:
+def add_tag(repos: Repos, repo: Repo, parent: VersionRecord, tag: str, note: str = "", user: str = "") -> VersionRecord:
     """Make a locked child, on a branch of its own, whose UUID is the tag.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -101,15 +102,15 @@ def add_resolved_merge(
             batch = own if log is repos.log else Batch()
             _settle(repo, record, log, lineage, ids, batch)
             if batch is not own and len(batch):
-                entry = {"Action": "resolve", "Data": record.name}
+                settled = [{"Action": "resolve", "Data": record.name}]
                 mutation = Mutation(
-                    repo=repo.id, instance=record.id, version=number, time=now, entries=[entry], internal=True
+                    repo=repo.id, instance=record.id, version=number, time=now, entries=settled, internal=True
                 )
                 log.make_durable(log.commit(batch, msgspec.msgpack.encode(mutation)))
         version = VersionRecord(
             id=number, repo=repo.id, uuid=new_uuid(), note=note, parents=ids, created=now, updated=now
         )
-        entry = {
+        entry: dict[str, Any] = {
             "Action": "resolve",
             "Parents": [parent.uuid for _, parent in parents],
             "Child": version.uuid,

@@ -46,7 +46,9 @@ class Repo:
         """
         record = self.instances.get(name)
         if record is None:
-            raise BadRequest(f"invalid data instance name {name!r}: the repo with root {self.root} has no such instance")
+            raise BadRequest(
+                f"invalid data instance name {name!r}: the repo with root {self.root} has no such instance"
+            )
         return record
 
     def select(self, version: VersionRecord, selector: str) -> VersionRecord:

@@ -205,9 +205,7 @@ class Repos:
                 created=now,
                 updated=now,
             )
-            version = VersionRecord(
-                id=self._counters.version + 1, repo=number, uuid=uuid, created=now, updated=now
-            )
+            version = VersionRecord(id=self._counters.version + 1, repo=number, uuid=uuid, created=now, updated=now)
             entry = {"Action": "newrepo", "UUID": uuid, "Alias": alias}
             self.write([entry], repo=record, versions=(version,), user=user)
             return self._repos[number]
@@ -284,7 +282,7 @@ class Repos:
         return self._counters.instance + 1
 
     def claim_version_id(self) -> int:
-        """Take a version id for good, so that a version that is never made leaves nothing for the next; holding `lock`."""
+        """Take a version id for good, so that a version never made leaves nothing to the next; call it holding `lock`."""
         counters = msgspec.structs.replace(self._counters, version=self._counters.version + 1)
         batch = Batch()
         self._put(batch, _COUNTERS, counters, None)

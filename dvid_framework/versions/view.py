@@ -66,11 +66,11 @@ class View:
                 if version in members:
                     return open_value(key, value) if marker else None
             return None
-        key = self._resolve(type_key, self._records(prefix))
-        if key is None:
+        chosen = self._resolve(type_key, self._records(prefix))
+        if chosen is None:
             return None
-        value = self._reader.get(key)
-        return None if value is None else open_value(key, value)
+        sealed = self._reader.get(chosen)
+        return None if sealed is None else open_value(chosen, sealed)
 
     def multi_get(self, type_keys: Iterable[bytes]) -> list[memoryview | None]:
         """Return the values of several type keys, in their order."""

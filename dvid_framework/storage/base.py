@@ -108,6 +108,15 @@ class StoreEngine(ABC):
             store.close()
         return []
 
+    def cut_torn_tail(self, path: Path, durable: int, options: Mapping[str, Any]) -> bool:
+        """Remove what a power cut tore at the end of a store, if no mutation up to `durable` is lost by it.
+
+        Returns:
+            Whether something was removed, so that opening is worth another try.
+        """
+        del path, durable, options
+        return False
+
     def repair(self, path: Path, options: Mapping[str, Any]) -> list[str]:
         """Bring a damaged store back to where it opens; returns what was done. Never called by the server itself."""
         del path, options

@@ -21,6 +21,7 @@ __all__ = ["CODECS", "LZ4", "NONE", "ZLIB", "open_value", "seal_value"]
 NONE, LZ4, ZLIB = 0, 1, 2
 CODECS = {"none": NONE, "snappy": LZ4, "lz4": LZ4, "gzip": ZLIB, "jpeg": NONE}
 """Codec by the word of an instance's Compression setting; snappy is kept as LZ4, jpeg is the datatype's own matter."""
+_IsalError: type[Exception] = igzip_lib.IsalError
 _SMALLEST = 64  # bytes below which compression can't pay for its header
 _LARGEST = 1 << 32
 
@@ -75,7 +76,7 @@ def open_value(key: bytes, sealed: bytes) -> memoryview:
             value = lz4.block.decompress(memoryview(body)[4:], uncompressed_size=size)
         else:
             value = isal_zlib.decompress(memoryview(body)[4:], bufsize=max(size, 1))
-    except (lz4.block.LZ4BlockError, igzip_lib.IsalError, ValueError, MemoryError) as error:
+    except (lz4.block.LZ4BlockError, _IsalError, ValueError, MemoryError) as error:
         raise CorruptValue(f"the value of key {key.hex()} can't be decompressed: {error}") from error
     if len(value) != size:
         raise CorruptValue(f"the value of key {key.hex()} has {len(value)} bytes and not {size}")

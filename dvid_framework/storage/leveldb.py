@@ -22,6 +22,8 @@ import plyvel
 from dvid_framework.errors import CorruptValue, StorageError, StoreFull, StoreInUse
 from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
 from dvid_framework.storage.batch import Batch
+from dvid_framework.storage.leveldb_log import cut_torn_tail
+from dvid_framework.storage.log import last_mutation
 
 __all__ = ["LevelDBEngine", "LevelDBStore"]
 
@@ -183,6 +185,22 @@ class LevelDBEngine(StoreEngine):
             os.close(lock_file)
             raise
         return LevelDBStore(database, path, lock_file)
+
+    def cut_torn_tail(self, path: Path, durable: int, options: Mapping[str, Any]) -> bool:
+        """Cut a damaged end off LevelDB's own log; see `leveldb_log`."""
+
+        def last_number(copy: Path) -> int:
+            store = self.open(copy, options)
+            try:
+                return last_mutation(store)
+            finally:
+                store.close()
+
+        lock_file = _own(path)
+        try:
+            return cut_torn_tail(path, durable, last_number)
+        finally:
+            os.close(lock_file)
 
     def repair(self, path: Path, options: Mapping[str, Any]) -> list[str]:
         """Let LevelDB rebuild its index from what it can read, in a child process, for it may abort."""

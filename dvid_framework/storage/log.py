@@ -17,15 +17,24 @@ from dvid_framework.storage.base import Reader, Store
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.envelope import LZ4, open_value, seal_value
 
-__all__ = ["CommitLog"]
+__all__ = ["CommitLog", "last_mutation", "read_mark"]
 
 _SYNC_SECONDS = 0.5  # how long an undurable mutation may wait for its fsync
 
 
-def _last_number(store: Reader) -> int:
+def last_mutation(store: Reader) -> int:
+    """Return the number of the last mutation of a store; 0 if there is none."""
     for key in store.scan_keys(keys.LOG, keys.LOG_BY_VERSION, reverse=True):
         return keys.number_of_log_key(key)
     return 0
+
+
+def read_mark(mark: Path | None) -> int:
+    """Return the number in a mark file; 0 without one."""
+    if mark is None or not mark.exists():
+        return 0
+    text = mark.read_text().split()
+    return int(text[0]) if text and text[0].isdigit() else 0
 
 
 class CommitLog:
@@ -48,7 +57,7 @@ class CommitLog:
             CorruptValue: the store lacks mutations that were durable.
         """
         self.store = store
-        self.written = self.synced = _last_number(store)
+        self.written = self.synced = last_mutation(store)
         self._mark = mark
         self._section = threading.Lock()
         self._syncing = threading.Lock()
@@ -59,11 +68,8 @@ class CommitLog:
         self._syncer.start()
 
     def _check_mark(self) -> None:
-        if self._mark is None or not self._mark.exists():
-            return
-        text = self._mark.read_text().split()
-        marked = int(text[0]) if text and text[0].isdigit() else 0
-        if marked > self.written:
+        marked = read_mark(self._mark)
+        if self._mark is not None and marked > self.written:
             raise CorruptValue(
                 f"the store beside {self._mark.name} ends at mutation {self.written}, but mutation {marked} was "
                 "durable: files of it are missing or damaged; restore a copy, or remove the mark to accept the loss"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dvid_framework.errors import BadRequest
+from dvid_framework.errors import BadRequest, CorruptValue
 from dvid_framework.storage.base import StoreEngine
-from dvid_framework.storage.log import CommitLog
+from dvid_framework.storage.log import CommitLog, read_mark
 
 __all__ = ["DEFAULT", "StoreConfig", "Stores"]
 
@@ -73,7 +73,18 @@ class Stores:
             return CommitLog(engine.open(config.path, config.options))
         config.path.parent.mkdir(parents=True, exist_ok=True)
         check_format(config.path.parent)
-        return CommitLog(engine.open(config.path, config.options), config.path.with_suffix(".mark"))
+        mark = config.path.with_suffix(".mark")
+        try:
+            store = engine.open(config.path, config.options)
+        except CorruptValue:
+            if not engine.cut_torn_tail(config.path, read_mark(mark), config.options):
+                raise
+            store = engine.open(config.path, config.options)
+        try:
+            return CommitLog(store, mark)
+        except BaseException:
+            store.close()
+            raise
 
     def log(self, alias: str) -> CommitLog:
         """Return the commit log of a store.

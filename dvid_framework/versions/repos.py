@@ -282,7 +282,7 @@ class Repos:
         return self._counters.instance + 1
 
     def claim_version_id(self) -> int:
-        """Take a version id for good, so that a version never made leaves nothing to the next; call it holding `lock`."""
+        """Take a version id for good, so that one never made leaves nothing to the next; holding `lock`."""
         counters = msgspec.structs.replace(self._counters, version=self._counters.version + 1)
         batch = Batch()
         self._put(batch, _COUNTERS, counters, None)

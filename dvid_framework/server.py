@@ -77,6 +77,7 @@ class Server:
         self.admin_token = admin_token
         self.host, self.port = host, port
         self.on_loopback = _is_loopback(host)
+        self.read_only = self.config.server.rwmode == "readonly"
         self.full_write = self.config.server.rwmode == "fullwrite"
         self.plugins = plugins or Plugins()
         for failure in self.plugins.failures:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Request, Router
-from litestar.config.cors import CORSConfig
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.response import Response
@@ -91,12 +90,10 @@ def build_app(server: Server) -> tuple[Dispatch, Litestar]:
         handlers = [_documented(route) if isinstance(route, PointRead) else route for route in routes]
         mounts.append(Router(f"{MOUNT}/{name}", route_handlers=handlers, request_class=InstanceRequest, tags=[name]))
     core = Router("/", route_handlers=core_routes, request_class=CoreRequest, tags=["core"])
-    origins = server.config.server.cors_domains
     app = Litestar(
         route_handlers=[core, *mounts, *server.plugins.routes(server)],
         exception_handlers={Exception: _answer_exception},
         request_max_body_size=None,
-        cors_config=CORSConfig(allow_origins=list(origins)) if origins else None,
         openapi_config=OpenAPIConfig(
             title="DVID", version=__version__, render_plugins=[SwaggerRenderPlugin()], path="/schema"
         ),

@@ -9,6 +9,7 @@ are no UTF-8 pass as surrogates.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -45,7 +46,8 @@ class Dispatch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, meter = time.perf_counter(), Meter(scope, receive, send)
+        began = time.perf_counter()
+        meter = Meter(scope, receive, send, self._server.config.server.cors_domains)
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         path = unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
         call = Call(
@@ -79,13 +81,19 @@ class Dispatch:
         call.admin = has_admin_token(self._server, call)
         if call.method not in _READS:
             check_local_mutation(call)
-        if segments[:1] not in (["api"], ["interface"]):
+        if self._server.read_only and call.method not in ("GET", "HEAD"):
+            self._refuse_read_only(call, segments)
+        if segments and segments[0] not in ("api", "interface"):
             return page_not_found() if segments[:1] == [MOUNT[1:]] else self._outside(scope, call)
         if len(segments) >= 3 and segments[1] in ("repo", "node"):
             call.repo, call.version = self._server.repos.find(segments[2])
             if segments[1] == "node" and len(segments) >= 5:
                 return self._below_instance(scope, call, segments)
         return self._fixed(scope, call, path, segments)
+
+    def _refuse_read_only(self, call: Call, segments: list[str]) -> None:
+        if segments[:2] == ["api", "repos"] or (segments[1:2] in (["repo"], ["node"]) and not call.admin):
+            raise BadRequest(f"this server is read-only: {call.method} is not allowed")
 
     def _outside(self, scope: Any, call: Call) -> Answer:
         """Pages, OpenAPI and the routes of plugins: Litestar's own business."""
@@ -97,7 +105,7 @@ class Dispatch:
 
     def _fixed(self, scope: Any, call: Call, path: str, segments: list[str]) -> Answer:
         methods = self._core.methods(segments)
-        if methods is None or (path.endswith("/") and segments != ["api", "help"]):
+        if methods is None or (path.endswith("/") and segments not in ([], ["api", "help"])):
             return page_not_found()
         if call.method == "OPTIONS":
             return page_not_found() if path in _SILENT else empty(200, {"Allow": allow(methods)})
@@ -145,17 +153,26 @@ class Dispatch:
         return self._app
 
 
+def _allowed_origin(headers: Iterable[tuple[bytes, bytes]], origins: Sequence[str]) -> bytes:
+    """Return the value of Access-Control-Allow-Origin: `*`, or the request's own origin if it is listed."""
+    if "*" in origins:
+        return b"*"
+    origin = next((value for name, value in headers if name == b"origin"), b"")
+    return origin if origin.decode("latin-1") in origins else b""
+
+
 class Meter:
-    """Counts the bytes of a request, and keeps the body out of answers to HEAD."""
+    """Counts the bytes of a request, keeps the body out of answers to HEAD, and tells browsers which pages may read."""
 
-    __slots__ = ("_head", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
+    __slots__ = ("_head", "_origin", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
 
-    def __init__(self, scope: Any, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Any, receive: Receive, send: Send, origins: Sequence[str] = ()) -> None:
         self._receive = receive
         self._send = send
         self._head = scope["method"] == "HEAD"
         client = scope.get("client")
         self.client = client[0] if client else ""
+        self._origin = _allowed_origin(scope["headers"], origins) if origins else b""
         self.status = 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -170,6 +187,9 @@ class Meter:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if self._origin:
+                headers = [*message["headers"], (b"access-control-allow-origin", self._origin)]
+                message = {**message, "headers": headers}
         elif message["type"] == "http.response.body":
             body = message.get("body", b"")
             self.bytes_out += body.nbytes if isinstance(body, memoryview) else len(body)

@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery
 
 from dvid_framework.errors import BadRequest
-from dvid_framework.http.answers import Answer, json_answer, text_answer
+from dvid_framework.http.answers import Answer, empty, json_answer, text_answer
 from dvid_framework.http.auth import need_admin
 from dvid_framework.http.call import CoreRequest
 from dvid_framework.http.routing import get, post
@@ -120,6 +120,13 @@ async def interface_version(request: CoreRequest) -> Answer:
     return text_answer("v1\n")
 
 
+@get("/")
+async def front_page(request: CoreRequest) -> Answer:
+    """Lead to the help pages."""
+    del request
+    return empty(307, {"Location": "/api/help"})
+
+
 ROUTES: list[HTTPRouteHandler] = [
     server_info,
     server_note,
@@ -134,4 +141,5 @@ ROUTES: list[HTTPRouteHandler] = [
     heartbeat,
     user_latencies,
     interface_version,
+    front_page,
 ]

@@ -21,7 +21,7 @@ __all__ = ["CODECS", "LZ4", "NONE", "ZLIB", "open_value", "seal_value"]
 NONE, LZ4, ZLIB = 0, 1, 2
 CODECS = {"none": NONE, "snappy": LZ4, "lz4": LZ4, "gzip": ZLIB, "jpeg": NONE}
 """Codec by the word of an instance's Compression setting; snappy is kept as LZ4, jpeg is the datatype's own matter."""
-_IsalError: type[Exception] = igzip_lib.IsalError
+_IsalError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
 _SMALLEST = 64  # bytes below which compression can't pay for its header
 _LARGEST = 1 << 32
 

@@ -25,7 +25,7 @@ _log = structlog.get_logger("dvid.storage")
 
 
 def _crc_fits(stored: int, content: bytes) -> bool:
-    crc = google_crc32c.value(content)
+    crc = int(google_crc32c.value(content))
     return ((((crc >> 15) | (crc << 17)) & 0xFFFFFFFF) + _MASK_DELTA) & 0xFFFFFFFF == stored
 
 

@@ -12,8 +12,9 @@ import msgspec
 
 from dvid_framework.errors import BadRequest, Locked
 from dvid_framework.instances.settings import CHECKSUM_TEXTS, compression_text
+from dvid_framework.storage import keys
 from dvid_framework.storage.base import Capability
-from dvid_framework.storage.envelope import CODECS
+from dvid_framework.storage.envelope import CODECS, open_value
 from dvid_framework.storage.log import CommitLog
 from dvid_framework.versions.record import InstanceRecord, Mutation, VersionRecord
 from dvid_framework.versions.repo import Repo
@@ -156,6 +157,17 @@ class Instance:
         context = self._context
         return View(context.log.store.snapshot(), context.record.id, context.repo.dag.lineage(self._at(version)))
 
+    def own_values(self, type_key: bytes) -> dict[int, memoryview]:
+        """Return the values that versions have themselves of a type key, by version id, whatever their descent."""
+        context = self._context
+        prefix = keys.data_prefix(context.record.id) + keys.encode_type_key(type_key)
+        found: dict[int, memoryview] = {}
+        for key, value in context.log.store.scan(prefix, keys.after_prefix(prefix)):
+            version, marker = keys.TAIL.unpack(key[len(prefix) :])
+            if marker == keys.VALUE:
+                found[version] = open_value(key, value)
+        return found
+
     def begin(
         self,
         version: VersionRecord,
@@ -195,6 +207,7 @@ class Instance:
             limit=context.mutation_bytes,
             new_mutation_id=context.repo.mutation_ids.take,
             on_leave=lambda: context.repos.gates.leave(number),
+            root=context.repo.dag.root.id,
         )
 
     def mutations(self, version: VersionRecord) -> list[Mutation]:

@@ -38,12 +38,14 @@ class Txn:
         limit: int = MUTATION_BYTES,
         new_mutation_id: Callable[[], int] | None = None,
         on_leave: Callable[[], None] | None = None,
+        root: int | None = None,
     ) -> None:
         self._log = log
         self._mutation = mutation
         self._prefix = keys.data_prefix(mutation.instance)
         self._value_tail = keys.tail_of(mutation.version, keys.VALUE)
         self._tombstone_tail = keys.tail_of(mutation.version, keys.TOMBSTONE)
+        self._shared_tail = keys.tail_of(mutation.version if root is None else root, keys.VALUE)
         self._codec = codec
         self._durable = durable
         self._limit = limit
@@ -77,6 +79,14 @@ class Txn:
         self._batch.delete(encoded + self._tombstone_tail)
         if self._batch.stored_bytes > self._limit:
             raise TooLarge(f"a mutation has at most {self._limit} stored bytes; send it in parts")
+
+    def put_shared(self, type_key: bytes, value: bytes) -> None:
+        """Set a type key for all versions at once, such as a counter: it is kept at the root, which every version sees.
+
+        Never put or delete such a key in any other way.
+        """
+        key = self._prefix + keys.encode_type_key(type_key) + self._shared_tail
+        self._batch.put(key, seal_value(key, value))
 
     def delete(self, type_key: bytes) -> None:
         """Make a type key absent at this version and below, whether or not there was a value."""

@@ -46,7 +46,7 @@ class Dispatch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
+        began, scope = time.perf_counter(), dict(scope)  # a copy: the socket's side logs the path as it came
         meter = Meter(scope, receive, send, self._server.config.server.cors_domains)
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         path = unquote_to_bytes(raw).decode("utf-8", "surrogateescape")

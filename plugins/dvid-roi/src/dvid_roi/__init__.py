@@ -1,0 +1,1 @@
+"""Regions of interest, kept as runs of blocks: the datatype `roi`."""

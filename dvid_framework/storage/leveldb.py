@@ -12,8 +12,9 @@ import fcntl
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,18 @@ def _errors_of(what: str) -> Iterator[None]:
         if "No space left" in str(error):
             raise StoreFull(f"no space is left on the device {what}") from error
         raise StorageError(f"LevelDB failed {what}: {error}") from error
+    except plyvel.Error as error:
+        raise StorageError(f"LevelDB failed {what}: {error}") from error
     except RuntimeError as error:  # plyvel's answer after close
         raise StorageError(f"the store is closed {what}") from error
 
 
 class _LevelDBReader(Reader):
-    """Reads of a database or of a snapshot: plyvel gives both the same methods."""
+    """Reads of a database or of a snapshot: plyvel gives both the same methods.
+
+    The start of a reversed scan is judged here: plyvel 1.5 leaves out the first entry of such a scan if its key is the
+    start itself.
+    """
 
     def __init__(self, source: Any) -> None:
         self._source = source
@@ -68,18 +75,39 @@ class _LevelDBReader(Reader):
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         with (
             _errors_of(f"scanning from {start.hex()}"),
-            self._source.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True) as entries,
+            self._source.iterator(
+                start=None if reverse else start, stop=stop, reverse=reverse, verify_checksums=True
+            ) as entries,
         ):
-            yield from entries
+            if reverse:
+                yield from takewhile(lambda entry: entry[0] >= start, entries)
+            else:
+                yield from entries
 
     def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
         with (
             _errors_of(f"scanning from {start.hex()}"),
             self._source.iterator(
-                start=start, stop=stop, reverse=reverse, include_value=False, verify_checksums=True
+                start=None if reverse else start,
+                stop=stop,
+                reverse=reverse,
+                include_value=False,
+                verify_checksums=True,
             ) as keys,
         ):
-            yield from keys
+            if reverse:
+                yield from takewhile(lambda key: key >= start, keys)
+            else:
+                yield from keys
+
+    def scan_back_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+        with (
+            _errors_of("scanning ranges"),
+            self._source.iterator(reverse=True, verify_checksums=True) as entries,
+        ):
+            for start, stop in ranges:
+                entries.seek(stop)
+                yield takewhile(lambda entry, start=start: entry[0] >= start, entries)  # type: ignore[misc]
 
     def close(self) -> None:
         self._source.close()
@@ -97,9 +125,11 @@ class LevelDBStore(_LevelDBReader, Store):
         self._path = path
         self._lock_file: int | None = lock_file
         self._closing = threading.Lock()
+        self._sync_failure: str | None = None
 
     def write(self, batch: Batch) -> None:
-        with _errors_of("writing"), self._source.write_batch() as unit:
+        # A transaction: without it an exception in the block would still write what was put before.
+        with _errors_of("writing"), self._source.write_batch(transaction=True) as unit:
             put, delete = unit.put, unit.delete
             for key, value in batch:
                 if value is None:
@@ -108,6 +138,8 @@ class LevelDBStore(_LevelDBReader, Store):
                     put(key, value)
 
     def sync(self) -> None:
+        if self._sync_failure is not None:  # the kernel tells of lost pages once, and a second try would succeed
+            raise StorageError(f"{self._sync_failure}; what is durable is known only after a restart")
         # Not an empty synced batch: that would sync the present log file alone, and a write just before may be in
         # the one that LevelDB has just rotated out, unsynced, while its table is still being made.
         for log in self._path.glob("*.log"):
@@ -118,8 +150,8 @@ class LevelDBStore(_LevelDBReader, Store):
             try:
                 os.fdatasync(file)
             except OSError as error:
-                kind = StoreFull if error.errno == errno.ENOSPC else StorageError
-                raise kind(f"syncing {log.name} failed: {error}") from error
+                self._sync_failure = f"syncing {log.name} failed: {error}"
+                raise (StoreFull if error.errno == errno.ENOSPC else StorageError)(self._sync_failure) from error
             finally:
                 os.close(file)
 
@@ -142,8 +174,11 @@ class LevelDBStore(_LevelDBReader, Store):
 
 def _own(path: Path) -> int:
     """Take the folder's lock; returns the open lock file."""
-    path.mkdir(parents=True, exist_ok=True)
-    lock_file = os.open(path / "OWNER", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock_file = os.open(path / "OWNER", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StorageError(f"the folder {path} can't be opened for writing: {error.strerror}") from error
     try:
         fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -181,7 +216,7 @@ class LevelDBEngine(StoreEngine):
                     compression=None,
                     max_open_files=500,
                 )
-        except StorageError:
+        except BaseException:
             os.close(lock_file)
             raise
         return LevelDBStore(database, path, lock_file)

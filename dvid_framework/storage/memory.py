@@ -58,13 +58,14 @@ class MemoryStore(MemoryReader, Store):
         self._shared = False
 
     def write(self, batch: Batch) -> None:
+        operations = [(key, None if value is None else bytes(value)) for key, value in batch]
         with self._lock:
             entries = self._open.copy() if self._shared else self._open
-            for key, value in batch:
+            for key, value in operations:
                 if value is None:
                     entries.pop(key, None)
                 else:
-                    entries[key] = bytes(value)
+                    entries[key] = value
             self._entries, self._shared = entries, False
 
     def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:

@@ -72,7 +72,12 @@ class UnitStore(Store):
         self._count = 0
         self._replaced: list[tuple[int, dict[bytes, bytes | None]]] = []
         self._open_snapshots: list[int] = []
+        self._closed = False
         self._recover()
+
+    def _need_open(self) -> None:
+        if self._closed:
+            raise StorageError("the store is closed")
 
     def _recover(self) -> None:
         for record in list(self._rows.scan_keys(_UNIT, _UNIT_STOP)):
@@ -99,6 +104,7 @@ class UnitStore(Store):
     def write(self, batch: Batch) -> None:
         operations = [(key, None if value is None else bytes(value)) for key, value in batch]
         with self._lock:
+            self._need_open()
             if self._in_doubt is not None:
                 self._rows.delete(self._in_doubt)  # its caller was told that it failed
                 self._in_doubt = None
@@ -122,6 +128,7 @@ class UnitStore(Store):
 
     def get(self, key: bytes) -> bytes | None:
         with self._lock:
+            self._need_open()
             return self._unapplied[key] if key in self._unapplied else self._rows.get(key)
 
     def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
@@ -137,6 +144,7 @@ class UnitStore(Store):
         self, start: bytes, stop: bytes, replaced: dict[bytes, bytes | None], reverse: bool
     ) -> Iterator[bytes]:
         """Yield the keys of the rows as the unapplied operations, and then `replaced`, change them."""
+        self._need_open()
         changed = {**self._unapplied, **replaced}
         extra = sorted((k for k, v in changed.items() if v is not None and start <= k < stop), reverse=reverse)
         position = 0
@@ -161,11 +169,15 @@ class UnitStore(Store):
 
     def snapshot(self) -> Reader:
         with self._lock:
+            self._need_open()
             self._open_snapshots.append(self._count)
             return _UnitSnapshot(self, self._count)
 
     def close(self) -> None:
-        self._rows.close()
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._rows.close()
 
     def value_at(self, key: bytes, count: int) -> bytes | None:
         """Return the value that key had after `count` batches; for open snapshots only."""

@@ -1,4 +1,4 @@
-"""Rows in memory that are atomic one at a time, as a bucket or a table offers; they can fail or die at a chosen call."""
+"""Rows in memory, atomic one at a time as in a bucket or a table; they can fail or die at a chosen call."""
 
 from __future__ import annotations
 

@@ -45,19 +45,21 @@ class Follower:
         self._name = name
         self._receive = receive
         self.error = ""
-        self.cursor = self._saved_cursor(start)
-        self._saved = self.cursor
+        self._saved = self._saved_cursor()
+        # A cursor beyond the end is one of a store that was restored from an older copy.
+        self.cursor = min(start if self._saved is None else self._saved, log.written)
         self._stop = threading.Event()
         self._moved = threading.Condition()
+        self._save()  # now, so that what comes before the first save is not skipped after a crash
         self._thread = threading.Thread(target=self._follow, name=f"follower-{name}", daemon=True)
         self._thread.start()
 
-    def _saved_cursor(self, start: int) -> int:
+    def _saved_cursor(self) -> int | None:
         if not self._name:
-            return start
+            return None
         key = keys.cursor_key(self._name)
         sealed = self._log.store.get(key)
-        return start if sealed is None else int.from_bytes(open_value(key, sealed), "big")
+        return None if sealed is None else int.from_bytes(open_value(key, sealed), "big")
 
     def _save(self) -> None:
         if self._name and self.cursor != self._saved:
@@ -69,12 +71,25 @@ class Follower:
     def _follow(self) -> None:
         while not self._stop.is_set():
             self._log.wait(self.cursor, 0.5)
-            for number, record in self._log.read(self.cursor):
-                if not self._deliver(decode_mutation(number, record)):
-                    return
-                if number - self._saved >= _SAVE_EVERY:
-                    self._save()
-            self._save()
+            try:
+                self._follow_up()
+            except Exception as error:  # noqa: BLE001 - whatever fails here must neither end the thread nor be lost
+                self._failed(error, self.cursor)
+
+    def _follow_up(self) -> None:
+        """Deliver what is synced by now."""
+        for number, record in self._log.read(self.cursor):
+            if not self._deliver(decode_mutation(number, record)):
+                return
+            if number - (self._saved or 0) >= _SAVE_EVERY:
+                self._save()
+        self._save()
+
+    def _failed(self, error: Exception, number: int) -> None:
+        """Keep and log an error, and wait before the next try."""
+        self.error = f"{type(error).__name__}: {error}"
+        _log.error("follower failed", follower=self._name, mutation=number, error=self.error)
+        self._stop.wait(_RETRY_SECONDS)
 
     def _deliver(self, mutation: Mutation) -> bool:
         """Call until it succeeds; False when the follower is to stop."""
@@ -82,9 +97,7 @@ class Follower:
             try:
                 self._receive(mutation)
             except Exception as error:  # noqa: BLE001 - a follower's fault must not stop the others, nor be lost
-                self.error = f"{type(error).__name__}: {error}"
-                _log.error("follower failed", follower=self._name, mutation=mutation.number, error=self.error)
-                self._stop.wait(_RETRY_SECONDS)
+                self._failed(error, mutation.number)
                 continue
             self.error = ""
             with self._moved:

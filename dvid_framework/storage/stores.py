@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,11 +122,12 @@ class Stores:
         return next((self._choices[spec] for spec in wanted if spec in self._choices), self.default)
 
     def close(self) -> None:
-        """Sync and close all stores."""
-        for log in self._logs.values():
-            log.close()
-            log.store.close()
-        self._logs.clear()
+        """Sync and close all stores; one that fails does not keep the others open."""
+        with ExitStack() as closing:
+            for log in self._logs.values():
+                closing.callback(log.store.close)
+                closing.callback(log.close)
+            self._logs.clear()
 
 
 def check_format(folder: Path) -> None:
@@ -140,4 +142,6 @@ def check_format(folder: Path) -> None:
         if text != str(_FORMAT):
             raise BadRequest(f"{folder} has the storage format {text}; this release reads format {_FORMAT}")
     else:
-        mark.write_text(f"{_FORMAT}\n")
+        fresh = folder / "FORMAT.new"
+        fresh.write_text(f"{_FORMAT}\n")
+        fresh.replace(mark)

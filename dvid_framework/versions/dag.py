@@ -70,7 +70,7 @@ class Dag:
 
     def branches(self) -> set[str]:
         """Return the names of all branches; master's is the empty name."""
-        return {version.branch for version in self._versions.values()}
+        return {version.branch for version in self}
 
     def branch_child(self, number: int, branch: str) -> int | None:
         """Return the child of a version on the given branch, or None."""
@@ -86,9 +86,8 @@ class Dag:
             BadRequest: there is no such branch.
         """
         branch = "" if name == MASTER else name
-        for number in reversed(self._versions):
-            version = self._versions[number]
-            if version.branch == branch and self.branch_child(number, branch) is None:
+        for version in reversed(list(self)):
+            if version.branch == branch and self.branch_child(version.id, branch) is None:
                 return version
         raise BadRequest(f"there is no branch {name!r} in this repo")
 

@@ -8,7 +8,7 @@ import msgspec
 from litestar.params import FromPath
 
 from dvid_framework.errors import BadRequest
-from dvid_framework.http.answers import Answer, binary, json_answer, text_answer
+from dvid_framework.http.answers import Answer, binary, empty, json_answer, text_answer
 from dvid_framework.http.call import InstanceRequest
 from dvid_framework.http.help import type_help
 from dvid_framework.http.routing import get, post
@@ -68,7 +68,7 @@ async def post_tags(request: _Request) -> Answer:
         raise BadRequest(f"tags must be a JSON object of texts: {error}") from error
     kept = {} if request.flag("replace") else (request.instance.record.tags or {})
     await request.run(request.instance.save_tags, {**kept, **given}, request.who)
-    return json_answer({"Tags": request.instance.record.tags})
+    return empty()
 
 
 @post("/blobstore", mutates=False)

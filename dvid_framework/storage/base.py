@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -46,6 +46,11 @@ class Reader(ABC):
     @abstractmethod
     def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
         """Yield the keys with start <= key < stop in byte order, or backwards."""
+
+    def scan_back_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+        """For each (start, stop) yield what `scan` backwards yields, which holds until the next is asked for."""
+        for start, stop in ranges:
+            yield self.scan(start, stop, reverse=True)
 
     @abstractmethod
     def close(self) -> None:

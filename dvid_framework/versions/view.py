@@ -74,7 +74,28 @@ class View:
 
     def multi_get(self, type_keys: Iterable[bytes]) -> list[memoryview | None]:
         """Return the values of several type keys, in their order."""
-        return [self.get(type_key) for type_key in type_keys]
+        return list(self.get_each(type_keys))
+
+    def get_each(self, type_keys: Iterable[bytes]) -> Iterator[memoryview | None]:
+        """Yield the values of several type keys, in their order, each read when it is asked for.
+
+        Raises:
+            Conflict: merged branches disagree about one of them.
+            CorruptValue: stored bytes are damaged.
+        """
+        if not self._lineage.linear:
+            yield from map(self.get, type_keys)
+            return
+        members = self._lineage.members
+        prefixes = (self._prefix + keys.encode_type_key(type_key) for type_key in type_keys)
+        for entries in self._reader.scan_back_each((prefix, prefix + self._newest) for prefix in prefixes):
+            found = None
+            for key, value in entries:
+                version, marker = _unpack_tail(key[-_TAIL_BYTES:])
+                if version in members:
+                    found = open_value(key, value) if marker else None
+                    break
+            yield found
 
     def version_of(self, type_key: bytes) -> int | None:
         """Return the id of the version whose value of a type key is seen, or None."""
@@ -111,12 +132,31 @@ class View:
 
         A key on which merged branches disagree is among them: it is there, though its value can't be read.
         """
+        if self._lineage.linear:
+            yield from self._linear_keys(start, stop)
+            return
         for type_key, records in self._groups(start, stop):
             if len(records) == 1:
                 if records[0][0] in self._lineage.members and records[0][1]:
                     yield type_key
             elif self._lineage.resolve({version: marker == keys.VALUE for version, marker, _ in records}):
                 yield type_key
+
+    def _linear_keys(self, start: bytes, stop: bytes | None) -> Iterator[bytes]:
+        """The youngest record of a version of the lineage, the last in byte order, decides."""
+        first, last = self._bounds(start, stop)
+        skip, tail, members = len(self._prefix), -_TAIL_BYTES, self._lineage.members
+        base, is_value = b"", False
+        for key in self._reader.scan_keys(first, last):
+            if key[:tail] != base:
+                if is_value:
+                    yield keys.decode_type_key(base[skip:])
+                base, is_value = key[:tail], False
+            version, marker = _unpack_tail(key[tail:])
+            if version in members:
+                is_value = marker == keys.VALUE
+        if is_value:
+            yield keys.decode_type_key(base[skip:])
 
     def scan(self, start: bytes = b"", stop: bytes | None = None) -> Iterator[tuple[bytes, memoryview]]:
         """Yield (type key, value) with start <= key < stop in byte order.

@@ -1,0 +1,92 @@
+# `make demo` and `make test` set everything up from a bare python3 (3.11 or 3.12) and make, and run.
+SHELL := /bin/sh
+UV_VERSION := 0.13.9
+export UV_PYTHON_DOWNLOADS := never
+export MATURIN_NO_INSTALL_RUST := 1
+export UV_LINK_MODE := copy
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(VENV)/tools/bin/uv
+INSTALL := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet
+EDITABLE := -e . -e libs/dvid-voxels -e libs/dvid-labels $(patsubst %,-e %,$(wildcard plugins/dvid-*))
+PYPROJECTS := pyproject.toml $(wildcard libs/*/pyproject.toml plugins/*/pyproject.toml)
+KERNEL_SOURCES := $(wildcard libs/dvid-kernels/src/*.rs libs/dvid-kernels/Cargo.*)
+PYTEST := $(BIN)/python -m pytest -q -n 2
+QUICK := not slow and not crash and not fuzz
+DEMO_DATA ?= dvid-demo
+PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test lint types unit nightly wheels tox lock clean kernels bench
+
+help: ## show this
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+# ---------------------------------------------------------------- setting up
+
+$(UV): Makefile
+	@scripts/make-venv $(VENV) $(UV_VERSION)
+
+$(VENV)/.demo: $(UV) requirements-demo.lock build.lock $(PYPROJECTS)
+	@$(INSTALL) -r requirements-demo.lock
+	@$(INSTALL) --no-deps --build-constraints build.lock $(EDITABLE)
+	@touch $@
+
+$(VENV)/.install: $(VENV)/.demo requirements.lock
+	@$(INSTALL) -r requirements.lock
+	@touch $@
+
+# The native kernels are an extra: without cargo, or where they don't build, the numpy twins run.
+$(VENV)/.kernels: $(UV) $(KERNEL_SOURCES)
+	@if command -v cargo >/dev/null 2>&1 && cargo --version >/dev/null 2>&1; then \
+		echo "building the native kernels (a minute, once)"; \
+		$(INSTALL) --no-deps --build-constraints build.lock ./libs/dvid-kernels \
+			|| echo "the native kernels did not build: the slower numpy twins run instead"; \
+	else echo "no cargo here: the numpy twins of the native kernels run, which are slower"; fi
+	@touch $@
+
+kernels: $(VENV)/.kernels
+
+install: $(VENV)/.install $(VENV)/.kernels ## everything into .venv
+
+demo: $(VENV)/.demo $(VENV)/.kernels ## a server with a demo repo
+	@exec $(BIN)/dvid demo --data $(DEMO_DATA) --port $(PORT)
+
+# ---------------------------------------------------------------- checking
+
+lint: install ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: install ## mypy, strict
+	@$(BIN)/mypy dvid_framework libs/dvid-voxels/src libs/dvid-labels/src $(wildcard plugins/*/src)
+
+unit: install ## the tests that are quick
+	@$(PYTEST) -m "$(QUICK)"
+
+test: lint types unit ## all checks and tests that are quick
+
+nightly: install ## the long sizes of the model, crash and fuzz tests
+	@DVID_MODEL_EXAMPLES=1000 DVID_MODEL_STEPS=500 DVID_CRASH_CYCLES=20 DVID_FUZZ_COUNT=1000000 \
+		$(BIN)/python -m pytest -q --timeout 0
+
+# ---------------------------------------------------------------- distributions
+
+wheels: $(UV) $(PYPROJECTS) ## every wheel once, into dist/
+	@rm -rf dist && mkdir dist
+	@for project in . libs/dvid-voxels libs/dvid-labels plugins/dvid-*; do \
+		$(UV) build --quiet --wheel --build-constraints build.lock --out-dir dist $$project || exit 1; done
+	@if command -v cargo >/dev/null 2>&1 && cargo --version >/dev/null 2>&1; then \
+		$(UV) build --quiet --wheel --build-constraints build.lock --out-dir dist libs/dvid-kernels; \
+	else echo "no cargo here: no wheel of the native kernels"; fi
+	@ls dist
+
+tox: install wheels ## each plugin alone, from the wheels
+	@$(BIN)/tox run
+
+lock: $(UV) ## pin the newest versions that fit
+	@scripts/lock $(UV)
+
+clean: ## remove what was built
+	rm -rf $(VENV) dist .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -152,7 +152,7 @@ class Server:
             "RPC Address": "",
             "Host": f"{server.host or self.host}:{self.port}",
             "Note": server.note,
-            "TOML location": "given" if server and self.config.source else "",
+            "TOML location": "given" if self.config.source else "",
             "Max Open Files": str(os.sysconf("SC_OPEN_MAX")),
             "Plugins left out": "; ".join(f"{plugin.name}: {plugin.error}" for plugin in self.plugins.failures),
         }

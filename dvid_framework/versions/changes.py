@@ -104,6 +104,8 @@ def add_branch(
 def add_tag(repos: Repos, repo: Repo, parent: VersionRecord, tag: str, note: str = "", user: str = "") -> VersionRecord:
     """Make a locked child, on a branch of its own, whose UUID is the tag.
 
+    Its note is the original's text for tags, which clients know; the note given stands in the mutation log.
+
     Raises:
         BadRequest: the parent is open, or the tag is empty, in use or has a colon or a slash.
     """
@@ -115,11 +117,19 @@ def add_tag(repos: Repos, repo: Repo, parent: VersionRecord, tag: str, note: str
         branch = f"tag-{tag}"
         if branch in repo.dag.branches():
             raise BadRequest(f"the repo has a branch {branch!r} already")
-        text = f'Tag of version {parent.uuid} with "{tag}"' + (f": {note}" if note else "")
+        text = f'Tag of version {parent.uuid} with "{tag}"'
 
         def entry(child: str) -> dict[str, str]:
             uuid = parent.uuid
-            return {"Action": "tag", "Parent": uuid, "Child": child, "Branch": branch, "Tag": tag, "Note": text}
+            return {
+                "Action": "tag",
+                "Parent": uuid,
+                "Child": child,
+                "Branch": branch,
+                "Tag": tag,
+                "Note": text,
+                "Given": note,
+            }
 
         return repos.add_version(
             repo, [parent.id], branch=branch, note=text, uuid=tag, entry=entry, tag=True, user=user

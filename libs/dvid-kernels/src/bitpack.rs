@@ -1,7 +1,7 @@
 //! 512 values of 1 to 9 bits, most significant first. A row of 8 values is exactly as many bytes as a value has bits.
 
 use crate::fault::{Fault, Outcome};
-use crate::layout::{Sub, CELLS};
+use crate::layout::{Sub, CELLS, SIDE};
 
 #[inline(always)]
 fn row<const B: usize>(bytes: &[u8; B]) -> [u16; 8] {
@@ -50,6 +50,71 @@ pub fn unpack(sub: &Sub, each: impl FnMut(usize, [u16; 8])) -> Outcome<()> {
         7 => rows::<7>(sub.values, count, each),
         8 => rows::<8>(sub.values, count, each),
         _ => rows::<9>(sub.values, count, each),
+    }
+}
+
+/// Voxels of a row at a time for 1 and 2 bits, whose values are looked up four and two at once.
+struct Groups<const N: usize> {
+    labels: [[u64; N]; 16],
+}
+
+impl<const N: usize> Groups<N> {
+    fn new(local: &[u64; CELLS]) -> Self {
+        let bits = 4 / N;
+        let one = |group: usize, i: usize| local[group >> (4 - bits * (i + 1)) & ((1 << bits) - 1)];
+        Groups { labels: std::array::from_fn(|group| std::array::from_fn(|i| one(group, i))) }
+    }
+
+    #[inline(always)]
+    fn put(&self, byte: u8, labels: &mut [u64]) {
+        let (first, second) = labels.split_at_mut(N);
+        first.copy_from_slice(&self.labels[usize::from(byte >> 4)]);
+        second[..N].copy_from_slice(&self.labels[usize::from(byte & 15)]);
+    }
+}
+
+/// Where the 64 rows of a sub-block go.
+pub trait Rows {
+    /// The 8 labels of row `i` (y fastest).
+    fn row(&mut self, i: usize) -> &mut [u64];
+}
+
+impl Rows for [u64; CELLS] {
+    #[inline(always)]
+    fn row(&mut self, i: usize) -> &mut [u64] {
+        &mut self[i * SIDE..i * SIDE + SIDE]
+    }
+}
+
+/// Writes the labels of a mixed sub-block.
+#[inline(always)]
+pub fn unpack_labels(sub: &Sub, local: &[u64; CELLS], rows: &mut impl Rows) -> Outcome<()> {
+    match sub.bits() {
+        1 => {
+            let groups = Groups::<4>::new(local);
+            for (i, byte) in sub.values.iter().enumerate() {
+                groups.put(*byte, rows.row(i));
+            }
+            Ok(())
+        }
+        2 => {
+            let groups = Groups::<2>::new(local);
+            let mut three = false;
+            for (i, bytes) in sub.values.as_chunks::<2>().0.iter().enumerate() {
+                let labels = rows.row(i);
+                groups.put(bytes[0], &mut labels[..4]);
+                groups.put(bytes[1], &mut labels[4..]);
+                let word = u16::from_ne_bytes(*bytes);
+                three |= word & word >> 1 & 0x5555 != 0;
+            }
+            if three && sub.count() == 3 {
+                return Fault::format("a voxel's value is past the end of its sub-block's list");
+            }
+            Ok(())
+        }
+        _ => unpack(sub, |i, values| {
+            rows.row(i).copy_from_slice(&values.map(|value| local[usize::from(value) & (CELLS - 1)]));
+        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Label block to voxels.
 
-use crate::bitpack::unpack;
+use crate::bitpack::{unpack_labels, Rows};
 use crate::fault::Outcome;
 use crate::layout::{local_labels, Layout, Sub, CELLS, SIDE};
 use crate::target::{Span, Target};
@@ -9,6 +9,20 @@ use crate::target::{Span, Target};
 struct Run {
     span: Span,
     label: u64,
+}
+
+/// A whole sub-block in the output.
+struct Place<'a, 'b> {
+    target: &'a mut Target<'b>,
+    low: [i64; 3],
+}
+
+impl Rows for Place<'_, '_> {
+    #[inline(always)]
+    fn row(&mut self, i: usize) -> &mut [u64] {
+        let [x, y, z] = self.low;
+        &mut self.target.row(x, y + (i % SIDE) as i64, z + (i / SIDE) as i64)[..SIDE]
+    }
 }
 
 /// Writes the voxels of a block whose first voxel is `origin` of the output; what lies outside the target's clip is left out.
@@ -42,11 +56,7 @@ pub fn decode(layout: &Layout, table: &[u64], origin: [i64; 3], target: &mut Tar
             continue;
         }
         if span.low == whole.low && span.high == whole.high {
-            unpack(&sub, |row, values| {
-                let labels = values.map(|value| local[usize::from(value) & (CELLS - 1)]);
-                let (y, z) = ((row % SIDE) as i64, (row / SIDE) as i64);
-                target.row(low[0], low[1] + y, low[2] + z)[..SIDE].copy_from_slice(&labels);
-            })?;
+            unpack_labels(&sub, &local, &mut Place { target, low })?;
         } else {
             let mut cells = [0; CELLS];
             cells_of(&sub, &local, &mut cells)?;
@@ -66,10 +76,7 @@ pub fn cells_of(sub: &Sub, local: &[u64; CELLS], cells: &mut [u64; CELLS]) -> Ou
         cells.fill(local[0]);
         return Ok(());
     }
-    unpack(sub, |row, values| {
-        let labels = values.map(|value| local[usize::from(value) & (CELLS - 1)]);
-        cells[row * SIDE..row * SIDE + SIDE].copy_from_slice(&labels);
-    })
+    unpack_labels(sub, local, cells)
 }
 
 fn copy_clipped(cells: &[u64; CELLS], whole: &Span, span: &Span, target: &mut Target) {

@@ -1,9 +1,10 @@
 //! The next lower resolution: of 8 voxels the label with most votes, the smallest among equals; 0 does not vote.
 
+use crate::bitpack::unpack;
 use crate::decode::cells_of;
 use crate::encode::uniform;
 use crate::fault::Outcome;
-use crate::layout::{local_labels, Layout, Shape, CELLS, SIDE};
+use crate::layout::{local_labels, Layout, Shape, Sub, CELLS, SIDE};
 
 #[inline]
 fn vote(eight: [u64; 8]) -> u64 {
@@ -31,26 +32,107 @@ pub fn bring_down(layout: &Layout, table: &[u64], low: &mut [u64], shape: Shape,
     for sub in layout.subs() {
         local_labels(&sub, table, &mut local)?;
         let [x, y, z] = sub.at.map(|n| n * SIDE / 2);
-        if sub.count() < 2 {
-            for row in 0..16 {
-                let start = place(x, y + row % 4, z + row / 4);
-                low[start..start + 4].fill(local[0]);
+        let mut rows = [[0; 4]; 16];
+        match (sub.bits(), Ranking::of(&local, sub.count())) {
+            (0, _) => rows = [[local[0]; 4]; 16],
+            (1, _) => two_labels(sub.values, local[0], local[1], &mut rows),
+            (_, Some(ranking)) => ranked(&sub, &ranking, &mut rows)?,
+            _ => {
+                cells_of(&sub, &local, &mut cells)?;
+                for_each_eight(&cells, |row, i, eight| rows[row][i] = vote(eight));
             }
-            continue;
         }
-        cells_of(&sub, &local, &mut cells)?;
-        for row in 0..16 {
+        for (row, labels) in rows.iter().enumerate() {
             let start = place(x, y + row % 4, z + row / 4);
-            let first = (row / 4 * 2 * SIDE + row % 4 * 2) * SIDE;
-            for (i, slot) in low[start..start + 4].iter_mut().enumerate() {
-                let at = |dy: usize, dz: usize, dx: usize| cells[first + dz * 64 + dy * SIDE + 2 * i + dx];
-                *slot = vote([
-                    at(0, 0, 0), at(0, 0, 1), at(1, 0, 0), at(1, 0, 1),
-                    at(0, 1, 0), at(0, 1, 1), at(1, 1, 0), at(1, 1, 1),
-                ]);
-            }
+            low[start..start + 4].copy_from_slice(labels);
         }
     }
+    Ok(())
+}
+
+/// Calls `each(row, column, eight)` for the 4x4x4 groups of eight neighbours.
+#[inline(always)]
+fn for_each_eight<T: Copy>(cells: &[T; CELLS], mut each: impl FnMut(usize, usize, [T; 8])) {
+    for row in 0..16 {
+        let first = (row / 4 * 2 * SIDE + row % 4 * 2) * SIDE;
+        let lines: [&[T]; 4] = [0, 8, 64, 72].map(|skip| &cells[first + skip..first + skip + SIDE]);
+        for i in 0..4 {
+            each(row, i, std::array::from_fn(|k| lines[k / 2][2 * i + k % 2]));
+        }
+    }
+}
+
+/// Two labels: who wins depends only on how many of eight bits are set.
+fn two_labels(values: &[u8], zero: u64, one: u64, rows: &mut [[u64; 4]; 16]) {
+    let winners: [u64; 9] = std::array::from_fn(|ones| match ones {
+        0 => zero,
+        8 => one,
+        _ if zero == 0 => one,
+        _ if one == 0 => zero,
+        4 => zero.min(one),
+        _ => if ones > 4 { one } else { zero },
+    });
+    for (row, labels) in rows.iter_mut().enumerate() {
+        let first = row / 4 * 2 * SIDE + row % 4 * 2;
+        let bits = [0, 1, 8, 9].map(|skip| values.get(first + skip).copied().unwrap_or(0));
+        let word = u32::from_le_bytes(bits);
+        for (i, label) in labels.iter_mut().enumerate() {
+            *label = winners[(word & 0xc0c0_c0c0 >> (2 * i)).count_ones() as usize];
+        }
+    }
+}
+
+const MOST_RANKED: usize = 8;
+
+/// Up to eight different labels in ascending order, so that votes can be counted side by side in one word.
+struct Ranking {
+    labels: [u64; MOST_RANKED],
+    ranks: [u8; MOST_RANKED],
+    count: usize,
+}
+
+impl Ranking {
+    /// None if there are too many labels, or one stands twice.
+    fn of(local: &[u64; CELLS], count: usize) -> Option<Ranking> {
+        if !(2..=MOST_RANKED).contains(&count) {
+            return None;
+        }
+        let mut ranking = Ranking { labels: [0; MOST_RANKED], ranks: [0; MOST_RANKED], count };
+        for (i, label) in local[..count].iter().enumerate() {
+            let rank = local[..count].iter().filter(|other| *other < label).count();
+            ranking.ranks[i] = rank as u8;
+            ranking.labels[rank] = *label;
+        }
+        let ascending = ranking.labels[..count].windows(2).all(|pair| pair[0] < pair[1]);
+        ascending.then_some(ranking)
+    }
+
+    #[inline(always)]
+    fn winner(&self, eight: [u8; 8]) -> u64 {
+        let word = u64::from_le_bytes(eight);
+        if word == u64::from(eight[0]) * 0x0101_0101_0101_0101 {
+            return self.labels[usize::from(eight[0]) & 7];
+        }
+        let votes = eight.iter().fold(0u64, |votes, rank| votes + (1 << (8 * (rank & 7))));
+        let (mut best, mut most) = (0, 0);
+        // Label 0 is always first, and does not vote.
+        for rank in usize::from(self.labels[0] == 0)..self.count {
+            let own = votes >> (8 * rank) & 0xff;
+            if own > most {
+                (best, most) = (rank, own);
+            }
+        }
+        self.labels[best & 7]
+    }
+}
+
+fn ranked(sub: &Sub, ranking: &Ranking, rows: &mut [[u64; 4]; 16]) -> Outcome<()> {
+    let mut ranks = [0u8; CELLS];
+    unpack(sub, |row, values| {
+        let own = values.map(|value| ranking.ranks[usize::from(value) & 7]);
+        ranks[row * SIDE..row * SIDE + SIDE].copy_from_slice(&own);
+    })?;
+    for_each_eight(&ranks, |row, i, eight| rows[row][i] = ranking.winner(eight));
     Ok(())
 }
 

@@ -8,13 +8,13 @@ create_exception!(
     dvid_kernels,
     LabelFormatError,
     PyValueError,
-    "Bytes that are not what the label formats allow."
+    "Bytes that are not what the label formats allow; args are the text and the number of the payload, or None."
 );
 
 /// A refusal; `Format` is the sender's or the disk's fault, `Argument` the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    Format(String),
+    Format { text: String, payload: Option<usize> },
     Argument(String),
 }
 
@@ -22,7 +22,7 @@ pub type Outcome<T> = Result<T, Fault>;
 
 impl Fault {
     pub fn format<T>(text: impl Into<String>) -> Outcome<T> {
-        Err(Fault::Format(text.into()))
+        Err(Fault::Format { text: text.into(), payload: None })
     }
 
     pub fn argument<T>(text: impl Into<String>) -> Outcome<T> {
@@ -32,7 +32,7 @@ impl Fault {
     /// Names the payload that was refused.
     pub fn in_payload(self, index: usize) -> Fault {
         match self {
-            Fault::Format(text) => Fault::Format(format!("payload {index}: {text}")),
+            Fault::Format { text, .. } => Fault::Format { text, payload: Some(index) },
             other => other,
         }
     }
@@ -41,7 +41,7 @@ impl Fault {
 impl From<Fault> for PyErr {
     fn from(fault: Fault) -> PyErr {
         match fault {
-            Fault::Format(text) => LabelFormatError::new_err(text),
+            Fault::Format { text, payload } => LabelFormatError::new_err((text, payload)),
             Fault::Argument(text) => PyValueError::new_err(text),
         }
     }

@@ -1,7 +1,7 @@
-//! Bounded gzip (RFC 1952) over the raw deflate of zlib-rs.
+//! Bounded gunzip (RFC 1952) over the raw inflate of zlib-rs. Compression is left to Python's isal, which is faster and denser.
 
 use crate::fault::{Fault, Outcome};
-use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 const FIRST_BUFFER: usize = 128 * 1024;
 
@@ -103,36 +103,4 @@ fn header_length(data: &[u8]) -> Outcome<usize> {
         return Fault::format("the gzip header is cut off");
     }
     Ok(at)
-}
-
-/// A reusable deflater of gzip streams.
-pub struct Deflater {
-    stream: Compress,
-}
-
-impl Deflater {
-    pub fn new(level: u32) -> Self {
-        Deflater { stream: Compress::new(Compression::new(level), false) }
-    }
-
-    pub fn gzip(&mut self, data: &[u8]) -> Outcome<Vec<u8>> {
-        self.stream.reset();
-        // Level 1 may spend 9 bits on a byte; the rest is framing.
-        let mut out = Vec::with_capacity(data.len() + data.len() / 8 + 64);
-        out.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff]);
-        loop {
-            let taken = self.stream.total_in() as usize;
-            let rest = data.get(taken..).unwrap_or_default();
-            match self.stream.compress_vec(rest, &mut out, FlushCompress::Finish) {
-                Ok(Status::StreamEnd) => break,
-                Ok(_) => out.reserve(64 * 1024),
-                Err(_) => return Fault::argument("deflate failed"),
-            }
-        }
-        let mut crc = Crc::new();
-        crc.update(data);
-        out.extend_from_slice(&crc.sum().to_le_bytes());
-        out.extend_from_slice(&crc.amount().to_le_bytes());
-        Ok(out)
-    }
 }

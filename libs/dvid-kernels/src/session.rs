@@ -1,12 +1,9 @@
-//! What one thread keeps from block to block: buffers, the inflater, the encoder.
+//! What one thread keeps from block to block: the inflater and its buffer, the label table.
 
-use crate::encode::Encoder;
 use crate::fault::Outcome;
-use crate::gzip::{Deflater, Inflater};
+use crate::gzip::Inflater;
 use crate::layout::{largest_block, parse, Layout, Shape};
 use crate::mapping::Mapping;
-
-pub const BLOCK_LEVEL: u32 = 1;
 
 pub struct Session {
     inflater: Inflater,
@@ -42,17 +39,5 @@ pub fn relabel(block: &mut [u8], table: &mut [u64], mapping: Mapping) {
     mapping.apply(table);
     for (word, label) in block[16..].as_chunks_mut::<8>().0.iter_mut().zip(table.iter()) {
         *word = label.to_le_bytes();
-    }
-}
-
-/// A session that also writes.
-pub struct Writer {
-    pub encoder: Encoder,
-    pub deflater: Deflater,
-}
-
-impl Writer {
-    pub fn new() -> Self {
-        Writer { encoder: Encoder::new(), deflater: Deflater::new(BLOCK_LEVEL) }
     }
 }

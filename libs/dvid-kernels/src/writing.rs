@@ -1,16 +1,16 @@
-//! Functions that make payloads.
+//! Functions that make blocks. They are gzipped by Python's isal.
 
 use crate::buffers::{bytes_list, optional_payloads, payload, payloads, shape_of, Payload};
 use crate::decode;
 use crate::downsample;
-use crate::encode::Volume;
+use crate::encode::{Encoder, Volume};
 use crate::fault::{Fault, Outcome};
-use crate::gzip::Deflater;
 use crate::layout::{block_shape_of, parse, Shape, SIDE};
+use crate::mapping::Mapping;
 use crate::pool;
 use crate::reading::mapping_of;
 use crate::segmentation;
-use crate::session::{relabel, Session, Writer, BLOCK_LEVEL};
+use crate::session::{relabel, Session};
 use crate::target::Target;
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -23,7 +23,7 @@ pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encode_block, module)?)?;
     module.add_function(wrap_pyfunction!(relabel_block, module)?)?;
     module.add_function(wrap_pyfunction!(write_blocks, module)?)?;
-    module.add_function(wrap_pyfunction!(transcode, module)?)?;
+    module.add_function(wrap_pyfunction!(relabel_payloads, module)?)?;
     module.add_function(wrap_pyfunction!(downsample_blocks, module)?)?;
     module.add_function(wrap_pyfunction!(encode_segmentation, module)?)
 }
@@ -43,7 +43,7 @@ fn volume_of<'a>(volume: &'a PyReadonlyArray3<u64>, of: Shape) -> PyResult<Volum
 fn encode_block<'py>(py: Python<'py>, volume: PyReadonlyArray3<u64>) -> PyResult<Bound<'py, PyBytes>> {
     let volume = volume_of(&volume, [SIDE; 3])?;
     shape_of((volume.size[0], volume.size[1], volume.size[2]))?;
-    let block = py.detach(|| Writer::new().encoder.encode(volume, [0; 3], volume.size));
+    let block = py.detach(|| Encoder::new().encode(volume, [0; 3], volume.size));
     Ok(PyBytes::new(py, &block))
 }
 
@@ -65,85 +65,46 @@ fn relabel_block<'py>(
     Ok(PyBytes::new(py, &block))
 }
 
-/// Payloads of all blocks of a volume, x fastest; not gzipped if `plain`.
+/// All blocks of a volume, x fastest (not gzipped).
 #[pyfunction]
 fn write_blocks<'py>(
     py: Python<'py>,
     volume: PyReadonlyArray3<u64>,
     shape: Three,
     threads: usize,
-    plain: bool,
 ) -> PyResult<Bound<'py, PyList>> {
     let shape = shape_of(shape)?;
     let volume = volume_of(&volume, shape)?;
     let blocks = py.detach(|| {
         let grid: Shape = std::array::from_fn(|i| volume.size[i] / shape[i]);
         let items = (0..grid.iter().product()).collect();
-        pool::run(threads, items, Writer::new, |writer, i: usize| {
+        pool::run(threads, items, Encoder::new, |encoder, i: usize| {
             let at = [i % grid[0], i / grid[0] % grid[1], i / (grid[0] * grid[1])];
             let low = std::array::from_fn(|axis| at[axis] * shape[axis]);
-            let block = writer.encoder.encode(volume, low, shape);
-            if plain { Ok(block) } else { writer.deflater.gzip(&block) }
+            Ok(encoder.encode(volume, low, shape))
         })
     })?;
     bytes_list(py, &blocks)
 }
 
-/// What a payload is turned into.
-#[derive(Clone, Copy)]
-enum Form {
-    Lz4,
-    Gzip,
-    Blocks,
-}
-
-/// Payloads in another compression: "lz4" or "gzip" of raw voxels, or "blocks" with the table mapped.
+/// The blocks of payloads with their tables mapped (not gzipped).
 #[pyfunction]
-fn transcode<'py>(
+fn relabel_payloads<'py>(
     py: Python<'py>,
     blocks: &Bound<PyAny>,
     shape: Three,
-    compression: &str,
-    mapping: Option<(Labels, Labels)>,
+    mapping: (Labels, Labels),
     threads: usize,
 ) -> PyResult<Bound<'py, PyList>> {
     let (blocks, shape) = (payloads(blocks)?, shape_of(shape)?);
-    let mapping = mapping_of(&mapping)?;
-    let form = match compression {
-        "lz4" => Form::Lz4,
-        "gzip" => Form::Gzip,
-        "blocks" => Form::Blocks,
-        _ => return Fault::argument(format!("no such compression: {compression}")).map_err(PyErr::from),
-    };
+    let mapping = Mapping::new(mapping.0.as_slice()?, mapping.1.as_slice()?)?;
     let made = py.detach(|| {
-        let voxels: usize = shape.iter().product();
-        let state = || {
-            let raw = if matches!(form, Form::Blocks) { Vec::new() } else { vec![0u64; voxels] };
-            (Session::new(), Deflater::new(BLOCK_LEVEL), raw, Vec::new())
-        };
         let items = blocks.iter().enumerate().collect();
-        pool::run(threads, items, state, |(session, deflater, raw, packed), (index, block): (usize, &Payload)| {
-            let mut make = || {
-                if let (Form::Blocks, Some(mapping)) = (form, mapping) {
-                    return deflater.gzip(session.relabeled(block, shape, mapping)?);
-                }
-                let (layout, table) = session.open(block, shape, mapping)?;
-                decode::decode(&layout, table, [0; 3], &mut Target::volume(raw, shape))?;
-                let bytes = bytemuck::cast_slice(raw);
-                if matches!(form, Form::Gzip) { deflater.gzip(bytes) } else { lz4(bytes, packed) }
-            };
-            make().map_err(|fault| fault.in_payload(index))
+        pool::run(threads, items, Session::new, |session, (index, block): (usize, &Payload)| {
+            session.relabeled(block, shape, mapping).map(<[u8]>::to_vec).map_err(|fault| fault.in_payload(index))
         })
     })?;
     bytes_list(py, &made)
-}
-
-fn lz4(bytes: &[u8], packed: &mut Vec<u8>) -> Outcome<Vec<u8>> {
-    packed.resize(lz4_flex::block::get_maximum_output_size(bytes.len()), 0);
-    match lz4_flex::block::compress_into(bytes, packed) {
-        Ok(length) => Ok(packed[..length].to_vec()),
-        Err(_) => Fault::argument("lz4 failed"),
-    }
 }
 
 /// The high blocks of one low block, which of them were written, and the low block as it was.
@@ -153,7 +114,7 @@ struct Octants {
     old: Option<Payload>,
 }
 
-/// Low blocks made of the written ones of their eight high blocks; not gzipped if `plain`.
+/// Low blocks made of the written ones of their eight high blocks (not gzipped).
 #[pyfunction]
 fn downsample_blocks<'py>(
     py: Python<'py>,
@@ -162,7 +123,6 @@ fn downsample_blocks<'py>(
     old: &Bound<PyAny>,
     shape: Three,
     threads: usize,
-    plain: bool,
 ) -> PyResult<Bound<'py, PyList>> {
     let shape = shape_of(shape)?;
     let old = optional_payloads(old)?;
@@ -179,14 +139,10 @@ fn downsample_blocks<'py>(
         .collect();
     let blocks = py.detach(|| {
         let voxels: usize = shape.iter().product();
-        let state = || (Session::new(), Writer::new(), vec![0u64; voxels]);
-        pool::run(threads, items.iter().enumerate().collect(), state, |(session, writer, low), (index, octants)| {
-            let mut make = || {
-                low_block(session, octants, low, shape)?;
-                let block = writer.encoder.encode(Volume { voxels: low, size: shape }, [0; 3], shape);
-                if plain { Ok(block) } else { writer.deflater.gzip(&block) }
-            };
-            make().map_err(|fault| fault.in_payload(index))
+        let state = || (Session::new(), Encoder::new(), vec![0u64; voxels]);
+        pool::run(threads, items.iter().enumerate().collect(), state, |(session, encoder, low), (index, octants)| {
+            low_block(session, octants, low, shape).map_err(|fault| fault.in_payload(index))?;
+            Ok(encoder.encode(Volume { voxels: low, size: shape }, [0; 3], shape))
         })
     })?;
     bytes_list(py, &blocks)

@@ -14,7 +14,7 @@ from dvid_kernels._dvid_kernels import (
     labels_at,
     read_voxels,
     relabel_block,
-    transcode,
+    relabel_payloads,
     write_blocks,
 )
 
@@ -32,6 +32,6 @@ __all__ = [
     "labels_at",
     "read_voxels",
     "relabel_block",
-    "transcode",
+    "relabel_payloads",
     "write_blocks",
 ]

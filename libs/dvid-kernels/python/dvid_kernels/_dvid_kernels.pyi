@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def read_voxels(
     low: _Shape,
     high: _Shape,
 ) -> None: ...
-def write_blocks(volume: _Labels, shape: _Shape, threads: int, plain: bool) -> list[bytes]: ...
+def write_blocks(volume: _Labels, shape: _Shape, threads: int) -> list[bytes]: ...
 def check_payloads(blocks: Sequence[_Buffer], shape: _Shape, threads: int) -> _Labels: ...
 def label_counts(
     blocks: Sequence[_Buffer | None], shape: _Shape, mapping: _Mapping, threads: int
@@ -41,12 +41,8 @@ def labels_at(
     mapping: _Mapping,
     threads: int,
 ) -> _Labels: ...
-def transcode(
-    blocks: Sequence[_Buffer],
-    shape: _Shape,
-    compression: Literal["lz4", "gzip", "blocks"],
-    mapping: _Mapping,
-    threads: int,
+def relabel_payloads(
+    blocks: Sequence[_Buffer], shape: _Shape, mapping: tuple[_Labels, _Labels], threads: int
 ) -> list[bytes]: ...
 def downsample_blocks(
     octants: Sequence[Sequence[_Buffer | None]],
@@ -54,6 +50,5 @@ def downsample_blocks(
     old: Sequence[_Buffer | None],
     shape: _Shape,
     threads: int,
-    plain: bool,
 ) -> list[bytes]: ...
 def encode_segmentation(volume: _Labels) -> NDArray[np.uint32]: ...

@@ -49,7 +49,7 @@ def table_entries(layout: Layout) -> NDArray[np.int64]:
         raise LabelFormatError("a sub-block names a label that is not in the table")
     places = layout.first_index[:, None] + _local_values(layout)
     # One entry more, for sub-blocks whose empty list begins at the end.
-    entries = np.append(layout.indices, -1)[places]
+    entries: NDArray[np.int64] = np.append(layout.indices, -1)[places]
     entries[layout.counts == 0] = -1
     return entries
 

@@ -25,7 +25,8 @@ def parse_block_stream(body: Buffer, limit: int) -> tuple[NDArray[np.int32], lis
         Block coordinates, int32 (n, 3) as x, y, z, and the payloads, views of `body`.
 
     Raises:
-        LabelFormatError: a header or a payload is cut off, a payload has no bytes, or there are more than `limit` blocks.
+        LabelFormatError: a header or a payload is cut off, a payload has no bytes, or there are more than `limit`
+            blocks.
     """
     view = memoryview(body).cast("B")
     coordinates: list[tuple[int, int, int]] = []

@@ -3,9 +3,11 @@
 import lz4.block
 import numpy as np
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
+from numpy.typing import NDArray
 
 from dvid_labels.errors import LabelFormatError
-from dvid_labels.types import Buffer, Labels
+from dvid_labels.types import Buffer
 
 __all__ = ["gunzip", "gzip_bytes", "lz4_block", "unlz4_block"]
 
@@ -21,7 +23,8 @@ def gunzip(data: Buffer, limit: int) -> bytes:
         limit: most bytes that it may inflate to; no more are ever made.
 
     Raises:
-        LabelFormatError: it is not gzip, damaged, cut off, followed by other bytes, or inflates to more than `limit` bytes.
+        LabelFormatError: it is not gzip, damaged, cut off, followed by other bytes, or inflates to more than `limit`
+            bytes.
     """
     rest: Buffer = data
     parts: list[bytes] = []
@@ -30,7 +33,7 @@ def gunzip(data: Buffer, limit: int) -> bytes:
         member = isal_zlib.decompressobj(wbits=_GZIP)
         try:
             part = member.decompress(rest, max_length=room + 1)
-        except (isal_zlib.error, EOFError, ValueError) as error:
+        except (IsalError, EOFError, ValueError) as error:  # type: ignore[misc]  # its stub declares an instance
             raise LabelFormatError(f"it is not gzip or is damaged ({error})") from None
         room -= len(part)
         if room < 0:
@@ -47,13 +50,15 @@ def gzip_bytes(data: Buffer) -> bytes:
     return isal_zlib.compress(data, _LEVEL, wbits=_GZIP)
 
 
-def lz4_block(array: Labels) -> bytes:
+def lz4_block(array: NDArray[np.generic] | Buffer) -> bytes:
     """Compress an array's bytes as one LZ4 block, no size in front.
 
     Args:
         array: C-contiguous, any dtype and shape.
     """
-    return lz4.block.compress(np.ascontiguousarray(array).data.cast("B"), store_size=False)
+    raw = np.ascontiguousarray(array).data.cast("B") if isinstance(array, np.ndarray) else array
+    packed: bytes = lz4.block.compress(raw, store_size=False)
+    return packed
 
 
 def unlz4_block(data: Buffer, expected_bytes: int) -> bytes:

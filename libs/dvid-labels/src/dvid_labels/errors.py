@@ -4,7 +4,13 @@ __all__ = ["LabelFormatError"]
 
 
 class LabelFormatError(ValueError):
-    """Bytes that are not what the label formats allow; the text is one sentence."""
+    """Bytes that are not what the label formats allow; the text is one sentence.
+
+    Attributes:
+        payload: which of the payloads that were given is refused, or None.
+    """
+
+    payload: int | None = None
 
     def in_payload(self, index: int) -> "LabelFormatError":
         """Name the payload that was refused.
@@ -12,4 +18,6 @@ class LabelFormatError(ValueError):
         Args:
             index: its place in the sequence that was given.
         """
-        return LabelFormatError(f"payload {index}: {self}")
+        named = LabelFormatError(f"payload {index}: {self}")
+        named.payload = index
+        return named

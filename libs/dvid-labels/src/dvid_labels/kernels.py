@@ -1,7 +1,7 @@
 """The kernels that run here: native where dvid-kernels is installed, else numpy.
 
-The choice is made once, at import. `DVID_KERNELS=numpy` in the environment asks for numpy. Both have the same interface;
-`dvid_labels.numpy_kernels` says what each function means.
+The choice is made once, at import. `DVID_KERNELS=numpy` in the environment asks for numpy. Both have the same
+interface; `dvid_labels.numpy_kernels` says what each function means.
 """
 
 import importlib.util

@@ -1,8 +1,9 @@
 """The parts of a DVID label block, with every length checked.
 
-A block is cut into sub-blocks of 8x8x8 voxels, x fastest. All integers are little-endian: three uint32 sizes in sub-blocks, a uint32
-number of labels and that many uint64 labels. If there is more than one: a uint16 number of labels for each sub-block, their uint32
-indices into the label table, and the values of the sub-blocks with at least two labels, 512 each, packed most significant bit first.
+A block is cut into sub-blocks of 8x8x8 voxels, x fastest. All integers are little-endian: three uint32 sizes in
+sub-blocks, a uint32 number of labels and that many uint64 labels. If there is more than one: a uint16 number of labels
+for each sub-block, their uint32 indices into the label table, and the values of the sub-blocks with two labels or more,
+512 each, packed most significant bit first.
 """
 
 from dataclasses import dataclass
@@ -137,7 +138,8 @@ def parse(block: Buffer, shape: Shape | None = None) -> Layout:
         shape: the voxels (x, y, z) that it must have; any if None.
 
     Raises:
-        LabelFormatError: a length or count is not what the format allows. Indices and values are checked where they are used.
+        LabelFormatError: a length or count is not what the format allows. Indices and values are checked where they
+            are used.
     """
     size = memoryview(block).nbytes
     if size < SMALLEST_BLOCK:

@@ -1,6 +1,6 @@
-"""Kernels over whole requests, native. `dvid_labels.numpy_kernels` has the same functions and says what each one means."""
+"""Kernels over whole requests, native; `dvid_labels.numpy_kernels` says what each one means."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import dvid_kernels
@@ -18,10 +18,12 @@ from dvid_labels.arguments import (
     check_volume,
 )
 from dvid_labels.block_codec import block_table
+from dvid_labels.compression import gzip_bytes, lz4_block
 from dvid_labels.errors import LabelFormatError
 from dvid_labels.layout import MOST_VOXELS, bounded_shape, check_shape
 from dvid_labels.mapping import check_mapping
 from dvid_labels.numpy_kernels import Compression
+from dvid_labels.parallel import each
 from dvid_labels.types import Buffer, Labels, Mapping, Payloads, Shape
 
 __all__ = [
@@ -41,12 +43,19 @@ __all__ = [
 ]
 
 
+#: Raw blocks in memory at a time, when they are compressed again.
+_RAW_BLOCKS = 16
+
+
 @contextmanager
-def _our_errors() -> Iterator[None]:
+def _our_errors(first: int = 0) -> Iterator[None]:
+    """Raise the library's error for the native one, which counts payloads from `first`."""
     try:
         yield
     except dvid_kernels.LabelFormatError as error:
-        raise LabelFormatError(str(error)) from None
+        text, payload = error.args
+        ours = LabelFormatError(text)
+        raise (ours if payload is None else ours.in_payload(first + payload)) from None
 
 
 def decode_block(block: Buffer, most_voxels: int = MOST_VOXELS) -> Labels:
@@ -121,7 +130,8 @@ def write_blocks(volume: Labels, block_shape: Shape, threads: int = 2) -> list[b
         ValueError: the volume is not a whole number of blocks.
     """
     check_shape(block_shape)
-    return dvid_kernels.write_blocks(check_volume(volume, block_shape), block_shape, check_threads(threads), False)
+    blocks = dvid_kernels.write_blocks(check_volume(volume, block_shape), block_shape, check_threads(threads))
+    return each(gzip_bytes, blocks, threads)
 
 
 def check_payloads(payloads: Sequence[Buffer], block_shape: Shape, threads: int = 2) -> Labels:
@@ -150,23 +160,35 @@ def transcode(
     check_shape(block_shape)
     check_threads(threads)
     mapping = check_mapping(mapping)
-    if compression == "blocks" and mapping is None:
-        return list(payloads)
+    if compression == "blocks":
+        if mapping is None:
+            return list(payloads)
+        with _our_errors():
+            blocks = dvid_kernels.relabel_payloads(payloads, block_shape, mapping, threads)
+        return list(each(gzip_bytes, blocks, threads))
     if compression == "uncompressed":
-        return _uncompressed(payloads, block_shape, mapping, threads)
-    with _our_errors():
-        return list(dvid_kernels.transcode(payloads, block_shape, compression, mapping, threads))
+        return list(_raw_voxels(payloads, block_shape, mapping, threads))
+    if compression not in ("lz4", "gzip"):
+        raise ValueError(f"no such compression: {compression}")
+    compress: Callable[[memoryview], bytes] = lz4_block if compression == "lz4" else gzip_bytes
+    made: list[Buffer] = []
+    # A few blocks at a time: raw voxels are 100 times as large as what comes in and goes out.
+    for start in range(0, len(payloads), _RAW_BLOCKS):
+        part = payloads[start : start + _RAW_BLOCKS]
+        made += each(compress, _raw_voxels(part, block_shape, mapping, threads, start), threads)
+    return made
 
 
-def _uncompressed(
-    payloads: Sequence[Buffer], block_shape: Shape, mapping: Mapping | None, threads: int
-) -> list[Buffer]:
-    """Decode all blocks into one array, stacked along z, and give views of it."""
+def _raw_voxels(
+    payloads: Sequence[Buffer], block_shape: Shape, mapping: Mapping | None, threads: int, first: int = 0
+) -> list[memoryview]:
+    """Decode all blocks into one array, stacked along z, and give views of it; errors count payloads from `first`."""
     x, y, z = block_shape
     out = np.empty((z * len(payloads), y, x), np.uint64)
     origins = np.zeros((len(payloads), 3), np.int64)
     origins[:, 2] = np.arange(len(payloads)) * z
-    read_voxels(payloads, origins, block_shape, out, mapping, threads)
+    with _our_errors(first):
+        dvid_kernels.read_voxels(payloads, origins, block_shape, out, mapping, threads, (0, 0, 0), out.shape[::-1])
     return [out[z * i : z * (i + 1)].data.cast("B") for i in range(len(payloads))]
 
 
@@ -185,9 +207,8 @@ def downsample_blocks(
     """
     flags = check_octants(octants, written, old)
     with _our_errors():
-        return dvid_kernels.downsample_blocks(
-            octants, flags, old, check_shape(block_shape), check_threads(threads), False
-        )
+        blocks = dvid_kernels.downsample_blocks(octants, flags, old, check_shape(block_shape), check_threads(threads))
+    return each(gzip_bytes, blocks, threads)
 
 
 def labels_at(

@@ -161,8 +161,8 @@ def transcode(
     Args:
         payloads: the blocks.
         block_shape: voxels of each block (x, y, z).
-        compression: "lz4" (one LZ4 block), "gzip" or "uncompressed" of the raw little-endian uint64 voxels, or "blocks": gzip of
-            the label block with its table mapped, and without a mapping the payloads as they are.
+        compression: "lz4" (one LZ4 block), "gzip" or "uncompressed" of the raw little-endian uint64 voxels, or
+            "blocks": gzip of the label block with its table mapped, and without a mapping the payloads as they are.
         mapping: sorted unique labels and what they become; labels not found stay.
         threads: 1 to 8.
 
@@ -323,7 +323,8 @@ def label_counts(
         threads: 1 to 8.
 
     Returns:
-        Rows sorted by block, then label, label 0 included: index of the payload int64 (r,), label uint64 (r,), voxels uint32 (r,).
+        Rows sorted by block, then label, label 0 included: index of the payload int64 (r,), label uint64 (r,), voxels
+        uint32 (r,).
 
     Raises:
         LabelFormatError: a payload is damaged; the text names its index.

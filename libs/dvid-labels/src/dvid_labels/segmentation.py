@@ -1,8 +1,9 @@
 """Neuroglancer's compressed_segmentation in numpy: one channel, blocks of 8x8x8 voxels, uint64.
 
-Word 0 is the channel's offset, 1. Offsets of the channel count 4-byte words from word 1. First two words for each block, x fastest:
-table offset (24 bits) with bits per value above it, and values offset. Values are packed least significant bit first. Here all tables
-come before all values and equal tables are shared, because only the table offset is short.
+Word 0 is the channel's offset, 1. Offsets of the channel count 4-byte words from word 1. First, for each block, x
+fastest, two words: table offset (24 bits) with bits per value above it, and values offset. Values are packed least
+significant bit first. Here all tables come before all values and equal tables are shared, because only the table offset
+is short.
 """
 
 import numpy as np
@@ -103,4 +104,5 @@ def _values(words: NDArray[np.uint32], first: NDArray[np.int64], width: int) -> 
     if places.max() >= len(words):
         raise LabelFormatError("the values of a block are cut off")
     shifts = np.arange(32 // width) * width
-    return ((words[places].astype(np.int64)[:, :, None] >> shifts) & ((1 << width) - 1)).reshape(len(first), CELLS)
+    values: NDArray[np.int64] = words[places].astype(np.int64)[:, :, None] >> shifts
+    return (values & ((1 << width) - 1)).reshape(len(first), CELLS)

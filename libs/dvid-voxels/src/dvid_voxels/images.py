@@ -18,7 +18,6 @@ __all__ = ["Format", "encode_image", "encode_label_image", "encode_png_rgba16", 
 _QUALITY = 80
 _CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "tif": "image/tiff", "bmp": "image/bmp"}
 _ALIASES = {"": "png", "jpeg": "jpg", "tiff": "tif"}
-_MODES = {2: "L", 3: "RGB", 4: "RGBA"}
 #: Up: neighbouring rows of labels are mostly equal, so most bytes become 0.
 _FILTER_UP = 2
 
@@ -67,8 +66,8 @@ def encode_image(pixels: NDArray[np.uint8], image_format: Format) -> tuple[bytes
     Raises:
         GeometryError: the array is not such, or too large for the format.
     """
-    channels = 2 if pixels.ndim == 2 else pixels.shape[-1]
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or channels not in _MODES or 0 in pixels.shape:
+    legal = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if pixels.dtype != np.uint8 or not legal or 0 in pixels.shape:
         raise GeometryError(f"no image can be made of {pixels.dtype} {pixels.shape}")
     if image_format.name == "jpg":
         return _jpeg(pixels, image_format.quality), image_format.content_type

@@ -19,15 +19,17 @@ def label_hash(labels: NDArray[np.uint64]) -> NDArray[np.uint32]:
     Returns:
         uint32 of the same shape.
     """
-    state = np.zeros(labels.shape, np.uint32)
+    # At least 1d: numpy warns when scalars overflow, as is meant here.
+    flat = np.atleast_1d(labels)
+    state = np.zeros(flat.shape, np.uint32)
     for shift in (0, 32):
-        word = (labels >> np.uint64(shift)).astype(np.uint32) * np.uint32(0xCC9E2D51)
+        word = (flat >> np.uint64(shift)).astype(np.uint32) * np.uint32(0xCC9E2D51)
         state ^= _rotate(word, 15) * np.uint32(0x1B873593)
         state = _rotate(state, 13) * np.uint32(5) + np.uint32(0xE6546B64)
     state ^= np.uint32(8)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         state = (state ^ state >> np.uint32(shift)) * np.uint32(factor)
-    return state ^ state >> np.uint32(16)
+    return (state ^ state >> np.uint32(16)).reshape(labels.shape)
 
 
 def pseudocolor(labels: NDArray[np.uint64]) -> NDArray[np.uint8]:

@@ -68,13 +68,7 @@ class Shape:
         Raises:
             GeometryError: it is not a plane.
         """
-        if self.dims is Dims.XY:
-            return array[0]
-        if self.dims is Dims.XZ:
-            return array[:, 0]
-        if self.dims is Dims.YZ:
-            return array[:, :, 0]
-        raise GeometryError("a volume is not an image")
+        return array.squeeze(self._flat_axis())
 
     def voxels_of(self, image: NDArray[Scalar]) -> NDArray[Scalar]:
         """Turn an image of a plane (rows, columns, ...) into voxels (z, y, x, ...): the reverse of `image_of`.
@@ -82,10 +76,14 @@ class Shape:
         Raises:
             GeometryError: it is not a plane.
         """
+        return np.expand_dims(image, self._flat_axis())
+
+    def _flat_axis(self) -> int:
+        """Axis of (z, y, x) that has one voxel."""
         axes = {Dims.XY: 0, Dims.XZ: 1, Dims.YZ: 2}
         if self.dims not in axes:
             raise GeometryError("a volume is not an image")
-        return np.expand_dims(image, axes[self.dims])
+        return axes[self.dims]
 
 
 def parse_shape(dims: str, size: str, offset: str) -> Shape:

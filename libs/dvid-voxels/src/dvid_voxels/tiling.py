@@ -39,7 +39,8 @@ def block_origins(coordinates: ArrayLike, block_size: Triple, offset: Triple = (
     Returns:
         int64 (n, 3) as x, y, z.
     """
-    return np.asarray(coordinates, np.int64).reshape(-1, 3) * np.array(block_size) - np.array(offset, np.int64)
+    first: NDArray[np.int64] = np.asarray(coordinates, np.int64).reshape(-1, 3) * np.array(block_size)
+    return first - np.array(offset, np.int64)
 
 
 def cut_blocks(volume: NDArray[Scalar], block_size: Triple) -> NDArray[Scalar]:

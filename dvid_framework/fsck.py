@@ -146,9 +146,7 @@ def _check_instances(repos: Repos, instances: Instances, report: Report) -> None
                 report.problems.append(f"instance {name!r} of repo {repo.root}: {error.message}")
 
 
-def check(
-    stores: Stores, repos: Repos, instances: Instances, progress: Callable[[str], Any] = lambda text: None
-) -> Report:
+def check(stores: Stores, repos: Repos, instances: Instances, progress: Callable[[str], Any] | None = None) -> Report:
     """Check all stores of a data folder that no server has open.
 
     Args:
@@ -160,6 +158,7 @@ def check(
     Returns:
         What was read, and what is wrong.
     """
+    progress = progress or str
     report = Report()
     known = {record.id: record.name for repo in repos for record in repo.instances.values()}
     versions = {version.id for repo in repos for version in repo.dag}

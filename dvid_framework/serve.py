@@ -56,7 +56,7 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
     await server.start()
     serving = loop.create_task(listener.serve())
     try:
-        while not listener.started and not serving.done():
+        while not listener.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         if listener.started and ready is not None:
             ready()

@@ -101,7 +101,7 @@ def fsck(*, data: _Data = Path("dvid-data"), config: Path | None = None, json: _
         raise BadRequest(f"there is no data folder {data}")
     server = Server(data, load_config(config))
     try:
-        progress = (lambda text: None) if json else (lambda text: _say(f"checking {text} ..."))
+        progress = None if json else (lambda text: _say(f"checking {text} ..."))
         report = check(server.stores, server.repos, server.instances, progress)
     finally:
         server.close()

@@ -71,7 +71,7 @@ def _walk(
     return label + 1, way
 
 
-def grow(progress: Callable[[float], None] = lambda share: None, seed: int = 7) -> DemoVolume:
+def grow(progress: Callable[[float], object] = bool, seed: int = 7) -> DemoVolume:
     """Grow a volume of 256^3 voxels; the same seed gives the same volume.
 
     Args:

@@ -31,7 +31,7 @@ def _parameters(route: Any, options: RouteOptions) -> list[str]:
     """Return the query parameters that a handler declares, with their defaults."""
     if not isinstance(route, HTTPRouteHandler):
         return []
-    path = set(name for name, _ in _TYPED.findall(options.template))
+    path = {name for name, _ in _TYPED.findall(options.template)}
     found = []
     for name, parameter in inspect.signature(function_of(route)).parameters.items():
         if name not in path and name not in _SKIPPED:

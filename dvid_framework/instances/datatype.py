@@ -6,7 +6,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from dvid_framework.instances.registry import Instances
 
 __all__ = ["Datatype", "Instance", "InstanceContext", "NoSettings"]
-
-_Interface = TypeVar("_Interface")
 
 
 class NoSettings(msgspec.Struct):
@@ -192,12 +190,9 @@ class Instance:
         """
         context, number = self._context, self._at(version)
         context.repos.gates.enter(number)
-        try:
-            if self.record.versioned and not lift_lock and context.repo.dag[number].locked:
-                raise Locked(f"version {version.uuid} is committed; make a new version or a branch to go on")
-        except Locked:
+        if self.record.versioned and not lift_lock and context.repo.dag[number].locked:
             context.repos.gates.leave(number)
-            raise
+            raise Locked(f"version {version.uuid} is committed; make a new version or a branch to go on")
         mutation = Mutation(repo=context.repo.id, instance=context.record.id, version=number, user=user, app=app)
         return Txn(
             context.log,

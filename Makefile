@@ -1,8 +1,10 @@
 # `make demo` and `make test` set everything up from a bare python3 (3.11 or 3.12) and make, and run.
+# PYTHON=/path/to/python3.12 chooses the interpreter of .venv.
 SHELL := /bin/sh
 UV_VERSION := 0.13.9
 export UV_PYTHON_DOWNLOADS := never
 export MATURIN_NO_INSTALL_RUST := 1
+export MATURIN_PEP517_ARGS := --locked
 export UV_LINK_MODE := copy
 
 VENV := .venv
@@ -12,13 +14,13 @@ INSTALL := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet
 EDITABLE := -e . -e libs/dvid-voxels -e libs/dvid-labels $(patsubst %,-e %,$(wildcard plugins/dvid-*))
 PYPROJECTS := pyproject.toml $(wildcard libs/*/pyproject.toml plugins/*/pyproject.toml)
 KERNEL_SOURCES := $(wildcard libs/dvid-kernels/src/*.rs libs/dvid-kernels/Cargo.*)
-PYTEST := $(BIN)/python -m pytest -q -n 2
+PYTEST := $(BIN)/pytest -q -n 2
 QUICK := not slow and not crash and not fuzz
 DEMO_DATA ?= dvid-demo
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test lint types unit nightly wheels tox lock clean kernels bench
+.PHONY: help demo install test lint types unit long twins nightly wheels tox lock clean kernels bench
 
 help: ## show this
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -60,16 +62,22 @@ lint: install ## ruff: rules and format
 	@$(BIN)/ruff format --check .
 
 types: install ## mypy, strict
-	@$(BIN)/mypy dvid_framework libs/dvid-voxels/src libs/dvid-labels/src $(wildcard plugins/*/src)
+	@$(BIN)/mypy
 
 unit: install ## the tests that are quick
 	@$(PYTEST) -m "$(QUICK)"
 
 test: lint types unit ## all checks and tests that are quick
 
+long: install ## the tests that are not quick: slow, crash, fuzz
+	@$(PYTEST) -m "slow or crash or fuzz"
+
+twins: install ## what the native kernels do when they are there, in numpy
+	@$(PYTEST) -m "$(QUICK)" libs plugins/dvid-labelmap
+
 nightly: install ## the long sizes of the model, crash and fuzz tests
 	@DVID_MODEL_EXAMPLES=1000 DVID_MODEL_STEPS=500 DVID_CRASH_CYCLES=20 DVID_FUZZ_COUNT=1000000 \
-		$(BIN)/python -m pytest -q --timeout 0
+		$(BIN)/pytest -q --timeout 0
 
 # ---------------------------------------------------------------- distributions
 
@@ -80,7 +88,8 @@ wheels: $(UV) $(PYPROJECTS) ## every wheel once, into dist/
 	@if command -v cargo >/dev/null 2>&1 && cargo --version >/dev/null 2>&1; then \
 		$(UV) build --quiet --wheel --build-constraints build.lock --out-dir dist libs/dvid-kernels; \
 	else echo "no cargo here: no wheel of the native kernels"; fi
-	@ls dist
+	@$(BIN)/python scripts/wheel-requirements dist
+	@ls dist/*.whl
 
 tox: install wheels ## each plugin alone, from the wheels
 	@$(BIN)/tox run

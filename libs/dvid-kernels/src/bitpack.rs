@@ -133,10 +133,32 @@ pub fn value_at(sub: &Sub, voxel: usize) -> Outcome<usize> {
     Ok(value)
 }
 
-/// Appends the packed values of a sub-block.
+#[inline(always)]
+fn pack_rows<const B: usize>(values: &[u16; CELLS], out: &mut Vec<u8>) {
+    let mut packed = [[0u8; B]; 64];
+    for (row, bytes) in values.as_chunks::<8>().0.iter().zip(&mut packed) {
+        if B == 9 {
+            let word = row.iter().fold(0u128, |word, &value| word << B | u128::from(value));
+            bytes.copy_from_slice(&word.to_be_bytes()[16 - B..]);
+        } else {
+            let word = row.iter().fold(0u64, |word, &value| word << B | u64::from(value));
+            bytes.copy_from_slice(&word.to_be_bytes()[8 - B.min(8)..]);
+        }
+    }
+    out.extend_from_slice(packed.as_flattened());
+}
+
+/// Appends the packed values of a mixed sub-block.
 pub fn pack(values: &[u16; CELLS], bits: usize, out: &mut Vec<u8>) {
-    for row in values.as_chunks::<8>().0 {
-        let word = row.iter().fold(0u128, |word, &value| word << bits | u128::from(value));
-        out.extend_from_slice(&word.to_be_bytes()[16 - bits..]);
+    match bits {
+        1 => pack_rows::<1>(values, out),
+        2 => pack_rows::<2>(values, out),
+        3 => pack_rows::<3>(values, out),
+        4 => pack_rows::<4>(values, out),
+        5 => pack_rows::<5>(values, out),
+        6 => pack_rows::<6>(values, out),
+        7 => pack_rows::<7>(values, out),
+        8 => pack_rows::<8>(values, out),
+        _ => pack_rows::<9>(values, out),
     }
 }

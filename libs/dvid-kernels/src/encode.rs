@@ -26,23 +26,64 @@ impl Volume<'_> {
 /// Reusable memory of an encoder.
 pub struct Encoder {
     table: LabelSet,
-    local: LabelSet,
+    local: Local,
     values: Vec<u8>,
     indices: Vec<u8>,
     counts: Vec<u8>,
 }
 
-/// Numbers the labels of one sub-block in order of appearance.
-#[inline]
-pub fn number_cells(cells: &[u64; CELLS], local: &mut LabelSet, numbers: &mut [u16; CELLS]) {
-    local.clear();
-    let (mut last, mut number) = (cells[0], local.number(cells[0]) as u16);
-    for (label, slot) in cells.iter().zip(numbers.iter_mut()) {
-        if *label != last {
-            last = *label;
-            number = local.number(last) as u16;
+/// A sub-block's own labels, in order of appearance.
+pub struct Local {
+    few: [u64; FEW],
+    count: usize,
+    many: LabelSet,
+}
+
+/// As many labels are looked up faster by looking at each one than by hashing.
+const FEW: usize = 12;
+
+impl Local {
+    pub fn new() -> Self {
+        Local { few: [0; FEW], count: 0, many: LabelSet::new() }
+    }
+
+    pub fn labels(&self) -> &[u64] {
+        self.few.get(..self.count).unwrap_or_else(|| self.many.labels())
+    }
+
+    /// Numbers the labels of one sub-block.
+    #[inline]
+    pub fn number(&mut self, cells: &[u64; CELLS], numbers: &mut [u16; CELLS]) {
+        self.few[0] = cells[0];
+        self.count = 1;
+        let mut last = 0;
+        for (label, slot) in cells.iter().zip(numbers.iter_mut()) {
+            if *label != self.few[last] {
+                last = match self.few[..self.count].iter().position(|known| known == label) {
+                    Some(known) => known,
+                    None if self.count == FEW => return self.number_many(cells, numbers),
+                    None => {
+                        self.few[self.count] = *label;
+                        self.count += 1;
+                        self.count - 1
+                    }
+                };
+            }
+            *slot = last as u16;
         }
-        *slot = number;
+    }
+
+    fn number_many(&mut self, cells: &[u64; CELLS], numbers: &mut [u16; CELLS]) {
+        self.count = usize::MAX;
+        self.many.clear();
+        let (mut last, mut number) = (cells[0], self.many.number(cells[0]) as u16);
+        for (label, slot) in cells.iter().zip(numbers.iter_mut()) {
+            if *label != last {
+                last = *label;
+                number = self.many.number(last) as u16;
+            }
+            *slot = number;
+        }
     }
 }
 
@@ -56,7 +97,7 @@ impl Encoder {
     pub fn new() -> Self {
         Encoder {
             table: LabelSet::new(),
-            local: LabelSet::new(),
+            local: Local::new(),
             values: Vec::new(),
             indices: Vec::new(),
             counts: Vec::new(),
@@ -89,7 +130,7 @@ impl Encoder {
             return;
         }
         let mut numbers = [0; CELLS];
-        number_cells(cells, &mut self.local, &mut numbers);
+        self.local.number(cells, &mut numbers);
         let count = self.local.labels().len();
         self.counts.extend_from_slice(&(count as u16).to_le_bytes());
         for &label in self.local.labels() {

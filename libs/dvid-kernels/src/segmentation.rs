@@ -1,8 +1,7 @@
 //! Neuroglancer's compressed_segmentation: one channel, 8x8x8, uint64.
 
-use crate::encode::{number_cells, uniform, Volume};
+use crate::encode::{uniform, Local, Volume};
 use crate::fault::{Fault, Outcome};
-use crate::label_set::LabelSet;
 use crate::layout::{bits_for, CELLS, SIDE};
 use std::collections::HashMap;
 
@@ -26,7 +25,7 @@ pub fn encode(volume: Volume) -> Outcome<Vec<u32>> {
     let mut heads = vec![0u32; 2 * blocks];
     let (mut tables, mut values): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
     let mut known: HashMap<Vec<u64>, usize> = HashMap::new();
-    let mut local = LabelSet::new();
+    let mut local = Local::new();
     let (mut cells, mut numbers) = ([0; CELLS], [0; CELLS]);
     for block in 0..blocks {
         let low = [block % gx, block / gx % gy, block / (gx * gy)].map(|n| n * SIDE);
@@ -34,7 +33,7 @@ pub fn encode(volume: Volume) -> Outcome<Vec<u32>> {
         let mut table = vec![cells[0]];
         let mut width = 0;
         if !uniform(&cells) {
-            number_cells(&cells, &mut local, &mut numbers);
+            local.number(&cells, &mut numbers);
             table = sort_table(local.labels(), &mut numbers);
             width = width_for(table.len());
         }

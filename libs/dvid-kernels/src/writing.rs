@@ -32,7 +32,7 @@ pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
 fn volume_of<'a>(volume: &'a PyReadonlyArray3<u64>, of: Shape) -> PyResult<Volume<'a>> {
     let shape = volume.shape();
     let size: Shape = [shape[2], shape[1], shape[0]];
-    if (0..3).any(|i| size[i] == 0 || size[i] % of[i] != 0) {
+    if (0..3).any(|i| size[i] == 0 || !size[i].is_multiple_of(of[i])) {
         return Fault::argument(format!("the volume's size {size:?} is not a multiple of {of:?}")).map_err(PyErr::from);
     }
     Ok(Volume { voxels: volume.as_slice()?, size })

@@ -97,7 +97,7 @@ def test_blocks_inside_good_gzip(kernels: ModuleType, blocks: list[bytes]) -> No
 
     def decoder(data: bytes) -> None:
         payload = packed(data)
-        calls = (
+        calls: tuple[Callable[[], object], ...] = (
             lambda: kernels.read_voxels([payload], [(0, 0, 0)], SHAPE, out, None, 1),
             lambda: kernels.read_voxels([payload], [(-3, -5, 2)], SHAPE, part, None, 1),
             lambda: kernels.labels_at([payload], [0], corner, SHAPE, None, 1),

@@ -4,6 +4,7 @@ import gzip
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from types import ModuleType
 
 import lz4.block
@@ -123,7 +124,7 @@ def test_damage_names_the_payload(kernels: ModuleType, payloads: list[bytes], ki
     broken = [*payloads[:4], bad, *payloads[5:]]
     out = np.empty((48, 48, 64), np.uint64)
     mapping = (np.array([5], np.uint64), np.array([6], np.uint64))
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: kernels.check_payloads(broken, SHAPE),
         lambda: kernels.read_voxels(broken, origins(), SHAPE, out),
         lambda: kernels.label_counts(broken, SHAPE),
@@ -147,7 +148,7 @@ def test_members_of_gzip_are_joined(kernels: ModuleType, payloads: list[bytes]) 
 @pytest.mark.parametrize("mapped", [False, True])
 def test_transcode(kernels: ModuleType, whole: np.ndarray, payloads: list[bytes], mapped: bool) -> None:
     mapping = some_mapping(whole) if mapped else None
-    readers = {
+    readers: dict[str, Callable[[bytes], bytes]] = {
         "lz4": lambda data: lz4.block.decompress(data, uncompressed_size=8 * 32 * 16 * 24),
         "gzip": gzip.decompress,
         "uncompressed": bytes,

@@ -1,6 +1,6 @@
 """Kernels over whole requests, native; `dvid_labels.numpy_kernels` says what each one means."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dvid_kernels
@@ -41,10 +41,6 @@ __all__ = [
     "transcode",
     "write_blocks",
 ]
-
-
-#: Raw blocks in memory at a time, when they are compressed again.
-_RAW_BLOCKS = 16
 
 
 @contextmanager
@@ -170,13 +166,15 @@ def transcode(
         return list(_raw_voxels(payloads, block_shape, mapping, threads))
     if compression not in ("lz4", "gzip"):
         raise ValueError(f"no such compression: {compression}")
-    compress: Callable[[memoryview], bytes] = lz4_block if compression == "lz4" else gzip_bytes
-    made: list[Buffer] = []
-    # A few blocks at a time: raw voxels are 100 times as large as what comes in and goes out.
-    for start in range(0, len(payloads), _RAW_BLOCKS):
-        part = payloads[start : start + _RAW_BLOCKS]
-        made += each(compress, _raw_voxels(part, block_shape, mapping, threads, start), threads)
-    return made
+    compress = lz4_block if compression == "lz4" else gzip_bytes
+
+    def recompress(numbered: tuple[int, Buffer]) -> Buffer:
+        # One block at a time: its voxels stay in the cache between the two steps.
+        index, payload = numbered
+        (raw,) = _raw_voxels([payload], block_shape, mapping, 1, index)
+        return compress(raw)
+
+    return each(recompress, list(enumerate(payloads)), threads)
 
 
 def _raw_voxels(

@@ -51,11 +51,6 @@ WRITES = {
     "difference_update",
     "intersection_update",
 }
-# What belongs to the process and not to a service, each with its reason.
-ALLOWED = {
-    # The operating system gives a folder to a process, so the folders that this process has open are the process's.
-    ("dvid_framework/storage/leveldb.py", "_open_paths"),
-}
 
 
 def _containers(tree: ast.Module) -> Iterator[str]:
@@ -95,8 +90,7 @@ def state_of(source: str) -> list[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_state_in_modules(path: Path) -> None:
-    name = str(path.relative_to(ROOT))
-    assert [state for state in state_of(path.read_text()) if (name, state) not in ALLOWED] == []
+    assert state_of(path.read_text()) == []
 
 
 def test_the_check_sees_state() -> None:

@@ -1,6 +1,6 @@
 //! Blocks looked into without making voxels: validation, counts, single points.
 
-use crate::bitpack::{unpack, value_at};
+use crate::bitpack::{check_values, unpack, value_at};
 use crate::fault::{Fault, Outcome};
 use crate::layout::{local_labels, Layout, Sub, CELLS, SIDE};
 
@@ -9,7 +9,7 @@ pub fn check(layout: &Layout, table: &[u64]) -> Outcome<()> {
     let mut local = [0; CELLS];
     for sub in layout.subs() {
         local_labels(&sub, table, &mut local)?;
-        unpack(&sub, |_, _| ())?;
+        check_values(&sub)?;
     }
     Ok(())
 }

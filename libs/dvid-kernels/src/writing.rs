@@ -139,6 +139,10 @@ fn downsample_blocks<'py>(
         .collect();
     let blocks = py.detach(|| {
         let voxels: usize = shape.iter().product();
+        if let ([octants], 2..) = (&items[..], threads) {
+            let low = lone_low_block(octants, shape, threads).map_err(|fault| fault.in_payload(0))?;
+            return Ok(vec![Encoder::new().encode(Volume { voxels: &low, size: shape }, [0; 3], shape)]);
+        }
         let state = || (Session::new(), Encoder::new(), vec![0u64; voxels]);
         pool::run(threads, items.iter().enumerate().collect(), state, |(session, encoder, low), (index, octants)| {
             low_block(session, octants, low, shape).map_err(|fault| fault.in_payload(index))?;
@@ -148,7 +152,8 @@ fn downsample_blocks<'py>(
     bytes_list(py, &blocks)
 }
 
-fn low_block(session: &mut Session, octants: &Octants, low: &mut [u64], shape: Shape) -> Outcome<()> {
+/// The low block before its written octants are made.
+fn old_block(session: &mut Session, octants: &Octants, low: &mut [u64], shape: Shape) -> Outcome<()> {
     if octants.written.contains(&false) {
         match &octants.old {
             None => low.fill(0),
@@ -158,9 +163,43 @@ fn low_block(session: &mut Session, octants: &Octants, low: &mut [u64], shape: S
             }
         }
     }
+    Ok(())
+}
+
+/// First voxel of an octant in its low block.
+fn corner_of(octant: usize, half: Shape) -> Shape {
+    [(octant & 1) * half[0], (octant >> 1 & 1) * half[1], (octant >> 2) * half[2]]
+}
+
+/// One low block alone: the threads share its octants.
+fn lone_low_block(octants: &Octants, shape: Shape, threads: usize) -> Outcome<Vec<u64>> {
+    let mut low = vec![0; shape.iter().product()];
+    old_block(&mut Session::new(), octants, &mut low, shape)?;
+    let half = shape.map(|n| n / 2);
+    let written = octants.high.iter().enumerate().filter(|(i, _)| octants.written[*i]).collect();
+    let made = pool::run(threads, written, Session::new, |session, (i, high): (usize, &Option<Payload>)| {
+        let mut octant = vec![0; half.iter().product()];
+        if let Some(high) = high {
+            let (layout, table) = session.open(high, shape, None)?;
+            downsample::bring_down(&layout, table, &mut octant, half, [0; 3])?;
+        }
+        Ok((i, octant))
+    })?;
+    for (i, octant) in made {
+        let [x, y, z] = corner_of(i, half);
+        for (row, labels) in octant.chunks_exact(half[0]).enumerate() {
+            let start = ((z + row / half[1]) * shape[1] + y + row % half[1]) * shape[0] + x;
+            low[start..start + half[0]].copy_from_slice(labels);
+        }
+    }
+    Ok(low)
+}
+
+fn low_block(session: &mut Session, octants: &Octants, low: &mut [u64], shape: Shape) -> Outcome<()> {
+    old_block(session, octants, low, shape)?;
     let half = shape.map(|n| n / 2);
     for (i, high) in octants.high.iter().enumerate().filter(|(i, _)| octants.written[*i]) {
-        let corner = [(i & 1) * half[0], (i >> 1 & 1) * half[1], (i >> 2) * half[2]];
+        let corner = corner_of(i, half);
         match high {
             None => downsample::fill(low, shape, corner, half, 0),
             Some(high) => {

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import lz4.block
@@ -100,6 +101,27 @@ def test_origins_must_fit(kernels: ModuleType, whole: np.ndarray, payloads: list
     for threads in (0, 9):
         with pytest.raises(ValueError, match="threads"):
             kernels.read_voxels(payloads, origins(), SHAPE, out, None, threads)
+
+
+def test_parts_of_one_output_are_written_side_by_side(
+    kernels: ModuleType, whole: np.ndarray, payloads: list[bytes]
+) -> None:
+    out = np.empty_like(whole)
+    with ThreadPoolExecutor(4) as pool:
+        slabs = [(low, out[low : low + 12]) for low in range(0, 48, 12)]
+        jobs = [
+            pool.submit(kernels.read_voxels, payloads, origins() - (0, 0, low), SHAPE, slab, None, 2)
+            for low, slab in slabs
+        ]
+        for job in jobs:
+            job.result()
+    assert (out == whole).all()
+
+
+def test_unaligned_volumes_are_copied(kernels: ModuleType, whole: np.ndarray, payloads: list[bytes]) -> None:
+    unaligned = np.frombuffer(b"x" + whole.tobytes(), np.uint8)[1:].view(np.uint64).reshape(whole.shape)
+    made = kernels.write_blocks(unaligned, SHAPE)
+    assert [gunzip(a, 10**7) for a in made] == [gunzip(a, 10**7) for a in kernels.write_blocks(whole, SHAPE)]
 
 
 def test_largest_labels(kernels: ModuleType, payloads: list[bytes], whole: np.ndarray) -> None:
@@ -213,6 +235,8 @@ def test_lower_resolution(kernels: ModuleType, volume: object, labels: int, grai
     written = np.array([[1, 1, 0, 1, 1, 0, 1, 1], [1] * 8], np.uint8)
     old_payload = kernels.write_blocks(old, shape)[0]
     made = kernels.downsample_blocks([eight, eight], written, [old_payload, b"not looked at"], shape)
+    alone = kernels.downsample_blocks([eight], written[:1], [old_payload], shape, 2)
+    assert gunzip(alone[0], 10**6) == gunzip(made[0], 10**6)
     first, second = (kernels.decode_block(gunzip(block, 10**6)) for block in made)
     low = low_of(high)
     assert (second == low).all()

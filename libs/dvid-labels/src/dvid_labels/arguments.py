@@ -28,7 +28,7 @@ def check_threads(threads: int) -> int:
 
 
 def check_volume(volume: Labels, multiple: Shape = (SIDE, SIDE, SIDE)) -> Labels:
-    """Check that a volume is uint64 (z, y, x) and a whole number of blocks; make it C-contiguous.
+    """Check that a volume is uint64 (z, y, x) and a whole number of blocks; make it C-contiguous and aligned.
 
     Raises:
         ValueError: it is not.
@@ -37,17 +37,17 @@ def check_volume(volume: Labels, multiple: Shape = (SIDE, SIDE, SIDE)) -> Labels
         raise ValueError(f"the volume must be uint64 (z, y, x), not {volume.dtype} {volume.shape}")
     if any(size == 0 or size % step for size, step in zip(volume.shape[::-1], multiple, strict=True)):
         raise ValueError(f"the volume's size {volume.shape[::-1]} is not a multiple of {multiple}")
-    return np.ascontiguousarray(volume)
+    return np.require(volume, requirements=["C", "A"])
 
 
 def check_out(out: Labels) -> None:
-    """Check that an output is a writeable C-contiguous uint64 (z, y, x).
+    """Check that an output is a writeable, aligned, C-contiguous uint64 (z, y, x).
 
     Raises:
         ValueError: it is not.
     """
-    if out.dtype != np.uint64 or out.ndim != 3 or not out.flags.c_contiguous or not out.flags.writeable:
-        raise ValueError("the output must be a writeable C-contiguous uint64 array (z, y, x)")
+    if out.dtype != np.uint64 or out.ndim != 3 or not out.flags.carray:
+        raise ValueError("the output must be a writeable, aligned, C-contiguous uint64 array (z, y, x)")
 
 
 def check_origins(origins: ArrayLike, block_shape: Shape, count: int) -> NDArray[np.int64]:

@@ -15,8 +15,8 @@ def check_mapping(mapping: Mapping | None) -> Mapping | None:
     """
     if mapping is None or len(mapping[0]) == 0:
         return None
-    source = np.ascontiguousarray(mapping[0], np.uint64)
-    target = np.ascontiguousarray(mapping[1], np.uint64)
+    source = np.require(mapping[0], np.uint64, ["C", "A"])
+    target = np.require(mapping[1], np.uint64, ["C", "A"])
     if source.ndim != 1 or source.shape != target.shape:
         raise ValueError("the two arrays of the mapping differ in length")
     return source, target

@@ -11,8 +11,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(VENV)/tools/bin/uv
 INSTALL := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet
-EDITABLE := -e . -e libs/dvid-voxels -e libs/dvid-labels $(patsubst %,-e %,$(wildcard plugins/dvid-*))
+DISTRIBUTIONS := . libs/dvid-voxels libs/dvid-labels $(wildcard plugins/dvid-*)
 PYPROJECTS := pyproject.toml $(wildcard libs/*/pyproject.toml plugins/*/pyproject.toml)
+# Once cargo comes, the kernels are built.
+KERNELS := $(VENV)/.kernels$(if $(shell cargo --version 2>/dev/null),,-without-cargo)
 KERNEL_SOURCES := $(wildcard libs/dvid-kernels/src/*.rs libs/dvid-kernels/Cargo.*)
 PYTEST := $(BIN)/pytest -q -n 2
 QUICK := not slow and not crash and not fuzz
@@ -20,7 +22,7 @@ DEMO_DATA ?= dvid-demo
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test lint types unit long twins nightly wheels tox lock clean kernels bench
+.PHONY: help demo install test lint types unit long twins nightly wheels tox lock clean kernels
 
 help: ## show this
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -30,9 +32,9 @@ help: ## show this
 $(UV): Makefile
 	@scripts/make-venv $(VENV) $(UV_VERSION)
 
-$(VENV)/.demo: $(UV) requirements-demo.lock build.lock $(PYPROJECTS)
+$(VENV)/.demo: requirements-demo.lock build.lock $(PYPROJECTS) | $(UV)
 	@$(INSTALL) -r requirements-demo.lock
-	@$(INSTALL) --no-deps --build-constraints build.lock $(EDITABLE)
+	@$(INSTALL) --no-deps --build-constraints build.lock $(patsubst %,-e %,$(DISTRIBUTIONS))
 	@touch $@
 
 $(VENV)/.install: $(VENV)/.demo requirements.lock
@@ -40,19 +42,21 @@ $(VENV)/.install: $(VENV)/.demo requirements.lock
 	@touch $@
 
 # The native kernels are an extra: without cargo, or where they don't build, the numpy twins run.
-$(VENV)/.kernels: $(UV) $(KERNEL_SOURCES)
-	@if command -v cargo >/dev/null 2>&1 && cargo --version >/dev/null 2>&1; then \
-		echo "building the native kernels (a minute, once)"; \
-		$(INSTALL) --no-deps --build-constraints build.lock ./libs/dvid-kernels \
-			|| echo "the native kernels did not build: the slower numpy twins run instead"; \
-	else echo "no cargo here: the numpy twins of the native kernels run, which are slower"; fi
+$(VENV)/.kernels: $(KERNEL_SOURCES) build.lock | $(UV)
+	@echo "building the native kernels (a minute, once)"
+	@$(INSTALL) --no-deps --reinstall --build-constraints build.lock ./libs/dvid-kernels \
+		|| echo "the native kernels did not build: the slower numpy twins run instead"
 	@touch $@
 
-kernels: $(VENV)/.kernels
+$(VENV)/.kernels-without-cargo: | $(UV)
+	@echo "no cargo here: the numpy twins of the native kernels run, which are slower"
+	@touch $@
 
-install: $(VENV)/.install $(VENV)/.kernels ## everything into .venv
+kernels: $(KERNELS)
 
-demo: $(VENV)/.demo $(VENV)/.kernels ## a server with a demo repo
+install: $(VENV)/.install $(KERNELS) ## everything into .venv
+
+demo: $(VENV)/.demo $(KERNELS) ## a server with a demo repo
 	@exec $(BIN)/dvid demo --data $(DEMO_DATA) --port $(PORT)
 
 # ---------------------------------------------------------------- checking
@@ -81,13 +85,12 @@ nightly: install ## the long sizes of the model, crash and fuzz tests
 
 # ---------------------------------------------------------------- distributions
 
-wheels: $(UV) $(PYPROJECTS) ## every wheel once, into dist/
+wheels: $(UV) ## every wheel once, into dist/
 	@rm -rf dist && mkdir dist
-	@for project in . libs/dvid-voxels libs/dvid-labels plugins/dvid-*; do \
+	@for project in $(DISTRIBUTIONS); do \
 		$(UV) build --quiet --wheel --build-constraints build.lock --out-dir dist $$project || exit 1; done
-	@if command -v cargo >/dev/null 2>&1 && cargo --version >/dev/null 2>&1; then \
-		$(UV) build --quiet --wheel --build-constraints build.lock --out-dir dist libs/dvid-kernels; \
-	else echo "no cargo here: no wheel of the native kernels"; fi
+	@[ -n "$(findstring without,$(KERNELS))" ] && echo "no cargo here: no wheel of the native kernels" || \
+		$(UV) build --quiet --wheel --build-constraints build.lock --out-dir dist libs/dvid-kernels
 	@$(BIN)/python scripts/wheel-requirements dist
 	@ls dist/*.whl
 
@@ -98,4 +101,4 @@ lock: $(UV) ## pin the newest versions that fit
 	@scripts/lock $(UV)
 
 clean: ## remove what was built
-	rm -rf $(VENV) dist .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist site .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,204 @@
+"""What is special about LevelDB: one owner, and no damage goes unseen."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dvid_framework.errors import StorageError, StoreFull, StoreInUse
+from dvid_framework.storage.batch import Batch
+from dvid_framework.storage.leveldb import LevelDBEngine
+from dvid_framework.storage.log import CommitLog
+from dvid_framework.testing.store_contract import batch_of
+
+_OPEN_ELSEWHERE = """
+import sys
+from pathlib import Path
+from dvid_framework.errors import StoreInUse
+from dvid_framework.storage.leveldb import LevelDBEngine
+try:
+    LevelDBEngine().open(Path(sys.argv[1]), {})
+except StoreInUse:
+    sys.exit(7)
+"""
+
+
+def _open_elsewhere(path: Path) -> int:
+    return subprocess.run([sys.executable, "-c", _OPEN_ELSEWHERE, str(path)], check=False).returncode
+
+
+def test_a_second_open_is_refused_in_the_same_process_and_the_first_goes_on(tmp_path: Path) -> None:
+    store = LevelDBEngine().open(tmp_path / "s", {})
+    for _ in range(3):
+        with pytest.raises(StoreInUse):
+            LevelDBEngine().open(tmp_path / "s", {})
+    store.write(batch_of([(b"a", b"1")]))
+    assert store.get(b"a") == b"1"
+    assert _open_elsewhere(tmp_path / "s") == 7, "the refused opens must not have dropped the lock"
+    store.close()
+
+
+def test_another_process_is_refused_until_the_store_is_closed(tmp_path: Path) -> None:
+    store = LevelDBEngine().open(tmp_path / "s", {})
+    assert _open_elsewhere(tmp_path / "s") == 7
+    store.close()
+    assert _open_elsewhere(tmp_path / "s") == 0
+
+
+def test_the_lock_is_given_back_when_opening_fails(tmp_path: Path) -> None:
+    store = LevelDBEngine().open(tmp_path / "s", {})
+    store.close()
+    (tmp_path / "s" / "CURRENT").write_text("MANIFEST-nothing\n")
+    for _ in range(2):
+        with pytest.raises(StorageError) as caught:
+            LevelDBEngine().open(tmp_path / "s", {})
+        assert not isinstance(caught.value, StoreInUse)
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="file"):
+        LevelDBEngine().open(tmp_path / "file" / "s", {})
+
+
+def _open(path: Path) -> CommitLog:
+    store = LevelDBEngine().open(path, {"write_buffer_bytes": 1 << 16})
+    try:
+        return CommitLog(store, path.with_suffix(".mark"))
+    except StorageError:
+        store.close()
+        raise
+
+
+def _close(log: CommitLog) -> None:
+    log.close()
+    log.store.close()
+
+
+def _make(path: Path) -> dict[bytes, bytes]:
+    """Make a store with tables and a log, and return what is in it."""
+    chance = random.Random(5)
+    entries = {b"\x01key%05d" % number: chance.randbytes(200) for number in range(900)}
+    pairs = list(entries.items())
+    for part in (pairs[:850], pairs[850:]):  # opened anew, the first part is in tables and the second in the log
+        log = _open(path)
+        for key, value in part:
+            log.commit(batch_of([(key, value)]), b"record")
+        _close(log)
+    return entries
+
+
+def _look(path: Path, entries: dict[bytes, bytes]) -> str:
+    """Read everything by key and by scan; returns `refused`, `error` or `whole`, and fails on silent damage."""
+    try:
+        log = _open(path)
+    except StorageError:
+        return "refused"
+    try:
+        assert dict(log.store.scan(b"\x01", b"\x02")) == entries, "damage shows other data without an error"
+        assert log.store.multi_get(list(entries)) == list(entries.values())
+        assert len(log.read(0)) == len(entries)
+    except StorageError:
+        return "error"
+    finally:
+        _close(log)
+    return "whole"
+
+
+def test_a_flipped_byte_in_any_file_is_never_a_silently_missing_value(tmp_path: Path) -> None:
+    chance, pristine = random.Random(11), tmp_path / "pristine" / "s"
+    entries = _make(pristine)
+    files = [path for path in sorted(pristine.iterdir()) if path.stat().st_size and not path.name.startswith("LOG")]
+    assert {path.suffix for path in files} >= {".ldb", ".log", ""}
+    outcomes = []
+    for number in range(int(os.environ.get("DVID_FLIP_COUNT", "40"))):
+        source = files[number % len(files)]
+        copy = tmp_path / f"flip-{number}"
+        shutil.copytree(pristine.parent, copy)
+        data = bytearray(source.read_bytes())
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        (copy / "s" / source.name).write_bytes(data)
+        outcomes.append(_look(copy / "s", entries))
+        shutil.rmtree(copy)
+    assert "refused" in outcomes
+    assert "error" in outcomes
+
+
+def test_a_log_cut_off_at_any_place_is_noticed(tmp_path: Path) -> None:
+    pristine = tmp_path / "pristine" / "s"
+    entries = _make(pristine)
+    size = max(path.stat().st_size for path in pristine.glob("*.log"))
+    for number, cut in enumerate(range(0, size, size // 10)):
+        copy = tmp_path / f"cut-{number}"
+        shutil.copytree(pristine.parent, copy)
+        log = max((copy / "s").glob("*.log"), key=lambda path: path.stat().st_size)
+        log.write_bytes(log.read_bytes()[:cut])
+        assert _look(copy / "s", entries) == "refused"
+
+
+def _oldest_table(path: Path) -> Path:
+    return min(path.glob("*.ldb"))
+
+
+def test_a_truncated_table_is_noticed(tmp_path: Path) -> None:
+    entries = _make(tmp_path / "s")
+    table = _oldest_table(tmp_path / "s")
+    table.write_bytes(table.read_bytes()[:-100])
+    assert _look(tmp_path / "s", entries) != "whole"
+
+
+def test_a_missing_table_is_noticed(tmp_path: Path) -> None:
+    entries = _make(tmp_path / "s")
+    _oldest_table(tmp_path / "s").unlink()
+    assert _look(tmp_path / "s", entries) != "whole"
+
+
+def test_repair_brings_a_store_without_manifest_back(tmp_path: Path) -> None:
+    entries = _make(tmp_path / "s")
+    for manifest in (tmp_path / "s").glob("MANIFEST-*"):
+        manifest.unlink()
+    assert _look(tmp_path / "s", entries) == "refused"
+    said = LevelDBEngine().repair(tmp_path / "s", {})
+    assert "rebuilt" in said[0]
+    assert _look(tmp_path / "s", entries) == "whole"
+
+
+def test_a_store_that_is_open_is_not_repaired(tmp_path: Path) -> None:
+    store = LevelDBEngine().open(tmp_path / "s", {})
+    with pytest.raises(StoreInUse):
+        LevelDBEngine().repair(tmp_path / "s", {})
+    store.close()
+
+
+def test_check_reads_everything(tmp_path: Path) -> None:
+    _make(tmp_path / "s")
+    assert LevelDBEngine().check(tmp_path / "s", {}) == []
+
+
+def test_a_failed_sync_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LevelDBEngine().open(tmp_path / "s", {})
+    store.write(batch_of([(b"a", b"1")]))
+
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fdatasync", fail)
+    with pytest.raises(StoreFull):
+        store.sync()
+    monkeypatch.undo()
+    with pytest.raises(StorageError, match="restart"):
+        store.sync()
+    store.close()
+
+
+def test_a_batch_of_nothing_can_be_written_and_synced(tmp_path: Path) -> None:
+    store = LevelDBEngine().open(tmp_path / "s", {})
+    store.write(Batch())
+    store.sync()
+    store.close()

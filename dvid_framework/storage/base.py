@@ -47,10 +47,10 @@ class Reader(ABC):
     def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
         """Yield the keys with start <= key < stop in byte order, or backwards."""
 
-    def scan_back_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
-        """For each (start, stop) yield what `scan` backwards yields, which holds until the next is asked for."""
+    def scan_keys_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[list[bytes]]:
+        """For each of many small (start, stop) yield all its keys: `scan_keys` for those who ask often."""
         for start, stop in ranges:
-            yield self.scan(start, stop, reverse=True)
+            yield list(self.scan_keys(start, stop))
 
     @abstractmethod
     def close(self) -> None:

@@ -100,14 +100,20 @@ class _LevelDBReader(Reader):
             else:
                 yield from keys
 
-    def scan_back_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+    def scan_keys_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[list[bytes]]:
+        # One iterator for all; forwards, since LevelDB positions itself twice to go backwards.
         with (
             _errors_of("scanning ranges"),
-            self._source.iterator(reverse=True, verify_checksums=True) as entries,
+            self._source.iterator(include_value=False, verify_checksums=True) as keys,
         ):
             for start, stop in ranges:
-                entries.seek(stop)
-                yield takewhile(lambda entry, start=start: entry[0] >= start, entries)  # type: ignore[misc]
+                keys.seek(start)
+                found = []
+                for key in keys:
+                    if key >= stop:
+                        break
+                    found.append(key)
+                yield found
 
     def close(self) -> None:
         self._source.close()

@@ -83,19 +83,21 @@ class View:
             Conflict: merged branches disagree about one of them.
             CorruptValue: stored bytes are damaged.
         """
-        if not self._lineage.linear:
-            yield from map(self.get, type_keys)
-            return
-        members = self._lineage.members
-        prefixes = (self._prefix + keys.encode_type_key(type_key) for type_key in type_keys)
-        for entries in self._reader.scan_back_each((prefix, prefix + self._newest) for prefix in prefixes):
-            found = None
-            for key, value in entries:
-                version, marker = _unpack_tail(key[-_TAIL_BYTES:])
-                if version in members:
-                    found = open_value(key, value) if marker else None
-                    break
-            yield found
+        wanted = list(type_keys)
+        prefixes = (self._prefix + keys.encode_type_key(type_key) for type_key in wanted)
+        groups = self._reader.scan_keys_each((prefix, prefix + self._newest) for prefix in prefixes)
+        for type_key, stored in zip(wanted, groups, strict=True):
+            chosen = self._youngest(stored) if self._lineage.linear else self._resolve(type_key, self._split(stored))
+            sealed = None if chosen is None else self._reader.get(chosen)
+            yield None if chosen is None or sealed is None else open_value(chosen, sealed)
+
+    def _youngest(self, stored: list[bytes]) -> bytes | None:
+        """Return the stored key of the value that a linear version sees."""
+        for key in reversed(stored):
+            version, marker = _unpack_tail(key[-_TAIL_BYTES:])
+            if version in self._lineage.members:
+                return key if marker else None
+        return None
 
     def version_of(self, type_key: bytes) -> int | None:
         """Return the id of the version whose value of a type key is seen, or None."""
@@ -106,11 +108,11 @@ class View:
         return self.version_of(type_key) is not None
 
     def _records(self, prefix: bytes) -> _Found:
-        found = []
-        for key in self._reader.scan_keys(prefix, prefix + self._newest):
-            version, marker = _unpack_tail(key[-_TAIL_BYTES:])
-            found.append((version, marker, key))
-        return found
+        return self._split(self._reader.scan_keys(prefix, prefix + self._newest))
+
+    @staticmethod
+    def _split(stored: Iterable[bytes]) -> _Found:
+        return [(*_unpack_tail(key[-_TAIL_BYTES:]), key) for key in stored]
 
     def _resolve(self, type_key: bytes, records: _Found) -> bytes | None:
         """Return the stored key of the visible value."""
@@ -146,15 +148,21 @@ class View:
         """The youngest record of a version of the lineage, the last in byte order, decides."""
         first, last = self._bounds(start, stop)
         skip, tail, members = len(self._prefix), -_TAIL_BYTES, self._lineage.members
+        states: dict[bytes, bool | None] = {}  # by tail: whether it is a value, or None outside the lineage
         base, is_value = b"", False
         for key in self._reader.scan_keys(first, last):
-            if key[:tail] != base:
+            here, end = key[:tail], key[tail:]
+            if here != base:
                 if is_value:
                     yield keys.decode_type_key(base[skip:])
-                base, is_value = key[:tail], False
-            version, marker = _unpack_tail(key[tail:])
-            if version in members:
-                is_value = marker == keys.VALUE
+                base, is_value = here, False
+            try:
+                state = states[end]
+            except KeyError:
+                version, marker = _unpack_tail(end)
+                state = states[end] = marker == keys.VALUE if version in members else None
+            if state is not None:
+                is_value = state
         if is_value:
             yield keys.decode_type_key(base[skip:])
 

@@ -133,6 +133,8 @@ def decode_keys(data: bytes) -> list[Part]:
 def _number(value: int) -> bytes:
     if value < 128:
         return bytes((value,))
+    if value < 1 << 14:
+        return bytes((value & 127 | 128, value >> 7))
     encoded = bytearray()
     while value > 127:
         encoded.append(value & 127 | 128)

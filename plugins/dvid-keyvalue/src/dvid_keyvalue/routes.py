@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 
 from dvid_framework.api import (
@@ -35,6 +35,7 @@ from dvid_keyvalue.streaming import in_pieces
 __all__ = ["ROUTES", "KeyValueInstance"]
 
 _BINARY = "application/octet-stream"
+_JSON = "application/json"
 _PARTS_BYTES = 64 << 20
 _MOST_DIGITS = 20
 
@@ -46,10 +47,14 @@ class KeyValueInstance(Instance):
 _Request = InstanceRequest[KeyValueInstance]
 
 
-async def _streamed(request: _Request, parts: Iterable[bytes | memoryview], media_type: str) -> Answer:
-    """Answer with a Content-Length what fits into one piece, and stream the rest."""
-    pieces = in_pieces(parts)
-    begun = await request.run(lambda: list(islice(pieces, 2)))
+async def _streamed(request: _Request, media_type: str, parts: Callable[[], Iterable[bytes | memoryview]]) -> Answer:
+    """Answer with a Content-Length what fits into one piece, and stream the rest; `parts` is called in a thread."""
+
+    def begin() -> tuple[list[bytes | memoryview], Iterator[bytes | memoryview]]:
+        pieces = in_pieces(parts())
+        return list(islice(pieces, 2)), pieces
+
+    begun, pieces = await request.run(begin)
     if len(begun) < 2:
         return binary(begun[0] if begun else b"", media_type)
     return Pieces(chain(begun, pieces), request.server.pool, media_type=media_type)
@@ -64,7 +69,7 @@ def _format(request: _Request) -> str:
 
 
 _ENCODERS = {
-    "json": (encode_object, "application/json"),
+    "json": (encode_object, _JSON),
     "tar": (encode_tar, "application/tar"),
     "protobuf": (encode_pairs, _BINARY),
 }
@@ -150,15 +155,15 @@ async def list_keys(
     those after the last one received.
     """
     most = None if limit is None else _number(limit, "limit")
-    found = ops.keys_after(request.view, names.of_text(after or ""), most)
-    return await _streamed(request, encode_keys(found), "application/json")
+    view = request.view
+    return await _streamed(request, _JSON, lambda: encode_keys(ops.keys_after(view, names.of_text(after or ""), most)))
 
 
 @get("/keyrange/{first:str}/{last:str}", also=("HEAD", "POST"))
 async def list_range(request: _Request, first: FromPath[str], last: FromPath[str]) -> Answer:
     """Return the keys from first to last as a JSON list; both are included, and need not exist."""
-    found = request.view.keys(*names.range_of(first, last))
-    return await _streamed(request, encode_keys(found), "application/json")
+    view = request.view
+    return await _streamed(request, _JSON, lambda: encode_keys(view.keys(*names.range_of(first, last))))
 
 
 @get("/keyrangevalues/{first:str}/{last:str}", also=("HEAD", "POST"))
@@ -176,11 +181,16 @@ async def range_values(
     400 if one is no JSON); with `tar=true` (or `jsontar=true`) as a tar with a file for each key.
     """
     del json, tar, check
-    bounds = names.range_of(first, last)
+    view, bounds = request.view, names.range_of(first, last)
     encode, media_type = _ENCODERS[_format(request)]
-    if encode is encode_object and request.flag("check"):
-        await request.run(ops.check_pairs, request.view.scan(*bounds))
-    return await _streamed(request, encode(request.view.scan(*bounds)), media_type)
+    checked = encode is encode_object and request.flag("check")
+
+    def parts() -> Iterable[bytes | memoryview]:
+        if checked:
+            ops.check_pairs(view.scan(*bounds))
+        return encode(view.scan(*bounds))
+
+    return await _streamed(request, media_type, parts)
 
 
 @get("/keyvalues", also=())
@@ -201,13 +211,17 @@ async def get_values(
     wanted = _format(request)
     encode, media_type = _ENCODERS[wanted]
     body = await request.read_body(_PARTS_BYTES)
-    parts = await request.run(decode_keys if wanted == "protobuf" else decode_parts, body)
-    try:
-        await request.run(ops.check_parts, request.view, parts, wanted == "json", request.flag("check"))
-    except BadRequest as error:
-        prefix = f'GET /keyvalues on {len(parts)} keys, data "{request.instance.name}": '
-        raise BadRequest(prefix + error.message) from error
-    return await _streamed(request, encode(ops.pairs_of(request.view, parts)), media_type)
+    view, checked, name = request.view, request.flag("check"), request.instance.name
+
+    def parts() -> Iterable[bytes | memoryview]:
+        asked = decode_keys(body) if wanted == "protobuf" else decode_parts(body)
+        try:
+            ops.check_parts(view, asked, wanted == "json", checked)
+        except BadRequest as error:
+            raise BadRequest(f'GET /keyvalues on {len(asked)} keys, data "{name}": {error.message}') from error
+        return encode(ops.pairs_of(view, asked))
+
+    return await _streamed(request, media_type, parts)
 
 
 @post("/keyvalues")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 __all__ = ["PIECE_BYTES", "in_pieces"]
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 4 << 20
 
 
 def in_pieces(parts: Iterable[bytes | memoryview], size: int = PIECE_BYTES) -> Iterator[bytes | memoryview]:

@@ -45,7 +45,7 @@ class Region:
     @property
     def nbytes(self) -> int:
         """Bytes of memory that it takes."""
-        return self.runs.nbytes + self._rows.nbytes + self._starts.nbytes + self._ends.nbytes
+        return int(self.runs.nbytes + self._rows.nbytes + self._starts.nbytes + self._ends.nbytes)
 
     @property
     def z_range(self) -> tuple[int, int]:

@@ -62,7 +62,7 @@ class CommitLog:
         self._section = threading.Lock()
         self._syncing = threading.Lock()
         self._progress = threading.Condition()
-        self._closed = False
+        self._closed = threading.Event()
         self._check_mark()
         self._syncer = threading.Thread(target=self._sync_now_and_then, name="store-sync", daemon=True)
         self._syncer.start()
@@ -87,7 +87,7 @@ class CommitLog:
             StorageError: nothing was written.
         """
         with self._section:
-            if self._closed:
+            if self._closed.is_set():
                 raise StorageError("the store is closed")
             number = self.written + 1
             key = keys.log_key(number)
@@ -116,9 +116,7 @@ class CommitLog:
 
     def _sync_now_and_then(self) -> None:
         marked = self.synced
-        while not self._closed:
-            with self._progress:
-                self._progress.wait(_SYNC_SECONDS)
+        while not self._closed.wait(_SYNC_SECONDS):  # not on progress: each commit would rewrite the mark
             try:
                 self.make_durable(self.written)
                 if self.synced != marked:
@@ -171,9 +169,9 @@ class CommitLog:
     def close(self) -> None:
         """Sync what is written, and end."""
         with self._section:
-            if self._closed:
+            if self._closed.is_set():
                 return
-            self._closed = True
+            self._closed.set()
         with self._progress:
             self._progress.notify_all()
         self._syncer.join()

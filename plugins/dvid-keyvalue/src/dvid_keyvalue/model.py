@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dvid_framework.api import BadRequest
 from dvid_keyvalue.keys import text_of
@@ -10,8 +10,7 @@ from dvid_keyvalue.keys import text_of
 __all__ = ["Part", "cut"]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A value, or a part of one.
 
     Attributes:

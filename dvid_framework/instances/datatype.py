@@ -108,7 +108,7 @@ class Instance:
     def info(self, version: VersionRecord) -> dict[str, Any]:
         """Return what `GET info` answers: `Base`, which is the same for all types, and `Extended`."""
         record, repo = self.record, self._context.repo
-        followed = {other.data_uuid: other.name for other in repo.instances.values()}
+        followed = {other.data_uuid: other.name for other in list(repo.instances.values())}
         base = {
             "TypeName": record.type_name,
             "TypeURL": record.type_url,

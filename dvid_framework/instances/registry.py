@@ -149,7 +149,7 @@ class Instances:
 
     def type_names_in_use(self) -> set[str]:
         """Return the names of the types that have instances now."""
-        return {record.type_name for repo in self._repos for record in repo.instances.values()}
+        return {record.type_name for repo in self._repos for record in list(repo.instances.values())}
 
     def __iter__(self) -> Iterator[Instance]:
         """Yield the instances that are open."""

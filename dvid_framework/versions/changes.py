@@ -147,7 +147,7 @@ def check_parents(repo: Repo, parents: Sequence[tuple[Repo, VersionRecord]]) -> 
     for owner, version in parents:
         if owner is not repo:
             raise BadRequest(f"version {version.uuid} is of another repo")
-        if not version.locked:
+        if not repo.dag[version.id].locked:
             raise BadRequest(f"version {version.uuid} is open; only committed versions can be merged")
     ids = [version.id for _, version in parents]
     if len(set(ids)) < len(ids):

@@ -25,9 +25,9 @@ class Dag:
             self.add(version)
 
     def add(self, version: VersionRecord) -> None:
-        """Add a version whose parents are here already."""
-        self._versions[version.id] = version
+        """Add a version whose parents are here already. In this order, for others read meanwhile."""
         self._children[version.id] = []
+        self._versions[version.id] = version
         for parent in version.parents:
             self._children[parent].append(version.id)
 

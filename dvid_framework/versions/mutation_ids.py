@@ -41,6 +41,7 @@ class MutationIds:
                 batch = Batch()
                 batch.put(self._key, seal_value(self._key, saved.to_bytes(8, "big")))
                 self._store.write(batch)
+                self._store.sync()  # the mutation may be in another store, whose sync does not serve this one
                 self._saved = saved
             number = self._next
             self._next += 1

@@ -77,8 +77,7 @@ class Txn:
         key = encoded + self._value_tail
         self._batch.put(key, seal_value(key, value, self._codec if codec is None else codec))
         self._batch.delete(encoded + self._tombstone_tail)
-        if self._batch.stored_bytes > self._limit:
-            raise TooLarge(f"a mutation has at most {self._limit} stored bytes; send it in parts")
+        self._check_size()
 
     def put_shared(self, type_key: bytes, value: bytes) -> None:
         """Set a type key for all versions at once, such as a counter: it is kept at the root, which every version sees.
@@ -89,10 +88,19 @@ class Txn:
         self._batch.put(key, seal_value(key, value))
 
     def delete(self, type_key: bytes) -> None:
-        """Make a type key absent at this version and below, whether or not there was a value."""
+        """Make a type key absent at this version and below, whether or not there was a value.
+
+        Raises:
+            TooLarge: the transaction is over its limit of stored bytes.
+        """
         encoded = self._prefix + keys.encode_type_key(type_key)
         self._batch.delete(encoded + self._value_tail)
         self._batch.put(encoded + self._tombstone_tail, b"")
+        self._check_size()
+
+    def _check_size(self) -> None:
+        if self._batch.stored_bytes > self._limit:
+            raise TooLarge(f"a mutation has at most {self._limit} stored bytes; send it in parts")
 
     def emit(self, action: str, **fields: Any) -> None:
         """Add an entry to the mutation record; `action` becomes its field `Action`."""

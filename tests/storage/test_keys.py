@@ -28,7 +28,9 @@ def test_no_encoded_type_key_is_a_prefix_of_another(one: bytes, other: bytes) ->
 
 
 @given(_type_keys, _type_keys, _ids, _ids)
-def test_whole_data_keys_sort_by_type_key_and_then_by_version(one: bytes, other: bytes, first: int, second: int) -> None:
+def test_whole_data_keys_sort_by_type_key_and_then_by_version(
+    one: bytes, other: bytes, first: int, second: int
+) -> None:
     def whole(type_key: bytes, version: int) -> bytes:
         return keys.data_prefix(7) + keys.encode_type_key(type_key) + keys.tail_of(version, keys.VALUE)
 

@@ -17,9 +17,7 @@ _AFTER = {b"\x01a": b"new", b"\x01c": b"3", b"\x01d": b"4"}
 def _all(store: UnitStore) -> dict[bytes, bytes]:
     found = dict(store.scan(b"", b"\xff"))
     assert list(store.scan_keys(b"", b"\xff", reverse=True)) == sorted(found, reverse=True)
-    assert {key: store.get(key) for key in (*_BEFORE, *_AFTER)} == {
-        key: found.get(key) for key in (*_BEFORE, *_AFTER)
-    }
+    assert {key: store.get(key) for key in (*_BEFORE, *_AFTER)} == {key: found.get(key) for key in (*_BEFORE, *_AFTER)}
     return found
 
 

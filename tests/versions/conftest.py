@@ -1,0 +1,35 @@
+"""Fixtures: a core over each kind of store, with one repo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dvid_framework.testing.core import Core, leveldb_opener, memory_opener, single_row_opener
+from dvid_framework.versions.repo import Repo
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[Core]:
+    core = Core(tmp_path, memory_opener())
+    yield core
+    core.close()
+
+
+@pytest.fixture(params=["leveldb", "memory", "single_row"])
+def any_core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
+    openers = {
+        "leveldb": leveldb_opener(tmp_path / "store"),
+        "memory": memory_opener(),
+        "single_row": single_row_opener(),
+    }
+    core = Core(tmp_path, openers[request.param])
+    yield core
+    core.close()
+
+
+@pytest.fixture
+def repo(core: Core) -> Repo:
+    return core.repos.create("test")

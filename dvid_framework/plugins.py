@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +72,8 @@ class Plugins:
             for entry in sorted(entry_points(group="dvid"), key=lambda entry: entry.name):
                 if allowed is None or entry.name in allowed.split(","):
                     self._load(entry)
-        self.datatypes = self._by_name(self._manager.hook.dvid_datatypes(), "datatype")
-        engines = self._by_name(self._manager.hook.dvid_store_engines(), "store engine")
+        self.datatypes = self._by_name("dvid_datatypes", "datatype")
+        engines = self._by_name("dvid_store_engines", "store engine")
         self.engines: dict[str, StoreEngine] = {name: engine() for name, engine in engines.items()}
 
     def _load(self, entry: EntryPoint) -> None:
@@ -81,7 +81,7 @@ class Plugins:
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
         try:
             plugin = entry.load()
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything at import
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything at import
             self.loaded.append(LoadedPlugin(entry.name, origin, f"import failed: {type(error).__name__}: {error}"))
             return
         self._register(entry.name, origin, plugin)
@@ -99,16 +99,30 @@ class Plugins:
             return
         self.loaded.append(LoadedPlugin(name, origin))
 
-    @staticmethod
-    def _by_name(contributions: list[Iterable[Any]], what: str) -> dict[str, Any]:
+    def _leave_out(self, name: str, error: str) -> None:
+        """Take a registered plugin out again, and keep why."""
+        self._manager.unregister(name=name)
+        self.loaded = [replace(plugin, error=error) if plugin.name == name else plugin for plugin in self.loaded]
+
+    def _by_name(self, hook: str, what: str) -> dict[str, Any]:
+        """Ask each plugin for its contributions; one that fails or brings something else is left out."""
         found: dict[str, Any] = {}
-        for kind in (kind for kinds in contributions for kind in kinds):
-            if kind.name in found:
-                raise PluginClash(
-                    f"two plugins bring a {what} named {kind.name!r} "
-                    f"({found[kind.name].__module__} and {kind.__module__}): uninstall one of them"
-                )
-            found[kind.name] = kind
+        for implementation in list(getattr(self._manager.hook, hook).get_hookimpls()):
+            try:
+                kinds = list(implementation.function())
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything in a hook
+                self._leave_out(implementation.plugin_name, f"{hook} failed: {type(error).__name__}: {error}")
+                continue
+            if strange := [kind for kind in kinds if not isinstance(getattr(kind, "name", None), str)]:
+                self._leave_out(implementation.plugin_name, f"{hook} gives what is no {what}: {strange[0]!r}")
+                continue
+            for kind in kinds:
+                if kind.name in found:
+                    raise PluginClash(
+                        f"two plugins bring a {what} named {kind.name!r} "
+                        f"({found[kind.name].__module__} and {kind.__module__}): uninstall one of them"
+                    )
+                found[kind.name] = kind
         return dict(sorted(found.items()))
 
     @property

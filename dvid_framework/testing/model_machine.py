@@ -140,7 +140,7 @@ class VersionedStateMachine(RuleBasedStateMachine):
     def write_that_fails(self, name: str, pick: int, changes: list[tuple[bytes, bytes | None]]) -> None:
         """Leave a transaction by an exception: nothing may have changed."""
         record = self._record(self._choose(self.model.nodes(locked=False), pick))
-        with pytest.raises(Refusal), self._instance(name).begin(record) as txn:
+        with pytest.raises(Refusal), self._instance(name).begin(record) as txn:  # noqa: PT012 - a transaction that is left
             for key, value in changes:
                 txn.put(key, value or b"never")
             raise Refusal

@@ -164,7 +164,7 @@ def test_a_change_whose_write_fails_is_nowhere(tmp_path: Path, change: str) -> N
     fresh = add_child(repos, repo, root)
     parents = [(repo, side) for side in sides]
     changes = {
-        "create": lambda: repos.create(),
+        "create": repos.create,
         "instance": lambda: core.instance(repo, "new", fresh),
         "commit": lambda: commit_version(repos, repo, fresh, "", [], ""),
         "child": lambda: add_child(repos, repo, sides[0]),

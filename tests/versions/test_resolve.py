@@ -61,7 +61,7 @@ def test_changes_on_both_sides_conflict_and_a_change_on_one_side_wins() -> None:
 
 def test_a_ladder_of_merges_takes_no_exponential_time() -> None:
     parents: dict[int, list[int]] = {0: []}
-    for rung in range(200):
+    for _ in range(200):
         top = len(parents) - 1
         parents[top + 1], parents[top + 2], parents[top + 3] = [top], [top], [top + 1, top + 2]
     began = time.monotonic()

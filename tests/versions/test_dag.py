@@ -152,7 +152,20 @@ def test_selectors_follow_a_branch(core: Core, repo: Repo) -> None:
 
 @pytest.mark.parametrize(
     "reference",
-    ["", "zz", "{root}:nothing", "{root}:a:b", "{root}:master~x", "{root}:master~", "{root}:master~-1", "{root}:side~2", "{root}:master~99999999999999999999", "{root}0", "{upper}", "{root}:master~\uff11"],
+    [
+        "",
+        "zz",
+        "{root}:nothing",
+        "{root}:a:b",
+        "{root}:master~x",
+        "{root}:master~",
+        "{root}:master~-1",
+        "{root}:side~2",
+        "{root}:master~99999999999999999999",
+        "{root}0",
+        "{upper}",
+        "{root}:master~\uff11",
+    ],
 )
 def test_bad_references_are_refused(core: Core, repo: Repo, reference: str) -> None:
     root = _grown(core, repo)["root"]

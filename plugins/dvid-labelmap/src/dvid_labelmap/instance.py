@@ -1,0 +1,162 @@
+"""One labelmap instance: what it shows of itself, its locks and its counters."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+import msgspec
+from dvid_voxels.geometry import Triple
+
+from dvid_framework.api import Instance, InstanceContext, VersionRecord
+from dvid_labelmap.keys import EXTENTS
+from dvid_labelmap.model import Extents, LabelMapSettings, changed_settings
+from dvid_labelmap.ops.checking import damaged_blocks
+from dvid_labelmap.ops.counters import Counters
+from dvid_labelmap.ops.extents import extents_at, read_extents
+from dvid_labelmap.ops.mapping import body_mapping
+from dvid_labelmap.ops.points import labels_at
+
+__all__ = ["LabelMapInstance"]
+
+_TURNS = 16
+_VALUES = [{"DataType": "uint64", "Label": "labelmap"}]
+
+
+def _number(value: float) -> float | int:
+    """Show 8.0 as 8, as the original does."""
+    return int(value) if value.is_integer() and abs(value) < 1e15 else value
+
+
+class LabelMapInstance(Instance):
+    """A segmentation.
+
+    Attributes:
+        settings: its settings.
+        counters: its counters of labels.
+    """
+
+    settings: LabelMapSettings
+
+    def __init__(self, context: InstanceContext) -> None:
+        super().__init__(context)
+        self.counters = Counters(self)
+        self._turns = tuple(threading.RLock() for _ in range(_TURNS))
+        self._queues: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, version: int) -> threading.RLock:
+        """Return the lock that orders the writes of voxels at a version, by its id; reads take none."""
+        return self._turns[version % _TURNS]
+
+    def queue(self, version: int) -> asyncio.Lock:
+        """Return where writers of a version wait before they take a thread, so that reads always find one."""
+        return self._queues.setdefault(version, asyncio.Lock())
+
+    def number_of(self, version: VersionRecord) -> int:
+        """Return the id of the version whose data a version has: its own, or the root's in an unversioned instance."""
+        return version.id if self.record.versioned else self.repo.dag.root.id
+
+    def members(self, version: VersionRecord) -> Collection[int]:
+        """Return the ids of all versions whose data a version sees."""
+        return self.repo.dag.lineage(self.number_of(version)).members
+
+    # -- extents
+
+    def own_extents(self, version: int) -> Extents | None:
+        """Return what a version has of its own, by its id."""
+        value = self.own_values(EXTENTS).get(version)
+        return None if value is None else read_extents(value)
+
+    def extents(self, version: VersionRecord) -> tuple[Triple | None, Triple | None]:
+        """Return the first and the last voxel of a version's extents; those of the settings before any are known."""
+        found = extents_at(self.number_of(version), self.own_values(EXTENTS), self.repo.dag.parents)
+        if found is None:
+            return self.settings.min_point, self.settings.max_point
+        return found.min_point, found.max_point
+
+    # -- what it shows
+
+    def properties(self, version: VersionRecord) -> dict[str, Any]:
+        """Return what `metadata` shows under `Properties`."""
+        settings, (low, high) = self.settings, self.extents(version)
+        size = settings.block_size
+
+        def block(point: Triple | None) -> list[int] | None:
+            return None if point is None else [n // side for n, side in zip(point, size, strict=True)]
+
+        return {
+            "Values": _VALUES,
+            "Interpolable": False,
+            "BlockSize": settings.block_size,
+            "VoxelSize": [_number(side) for side in settings.voxel_size],
+            "VoxelUnits": settings.voxel_units,
+            "MinPoint": low,
+            "MaxPoint": high,
+            "MinIndex": block(low),
+            "MaxIndex": block(high),
+            "Background": settings.background,
+            "GridStore": settings.grid_store,
+            "ScaleLevel": settings.scale_level,
+        }
+
+    def extended(self, version: VersionRecord) -> Mapping[str, Any]:
+        """Return what `info` shows under `Extended` at a version."""
+        largest = self.counters.by_version()
+        return {
+            **self.properties(version),
+            "MaxLabel": {str(number): label for number, label in sorted(largest.items())},
+            "MaxRepoLabel": self.counters.largest_of_repo,
+            "NextLabel": self.counters.set_label,
+            "IndexedLabels": self.settings.indexed_labels,
+            "MaxDownresLevel": self.settings.max_downres_level,
+        }
+
+    def info(self, version: VersionRecord) -> dict[str, Any]:
+        """Return what `GET info` answers."""
+        low, high = self.extents(version)
+        return {**super().info(version), "Extents": {"MinPoint": low, "MaxPoint": high}}
+
+    def metadata(self, version: VersionRecord) -> dict[str, Any]:
+        """Return what `GET metadata` answers: resolution, units, size and offset of each axis, and properties."""
+        settings, (low, high) = self.settings, self.extents(version)
+        axes = []
+        for axis, label in enumerate("XYZ"):
+            known = low is not None and high is not None
+            axes.append(
+                {
+                    "Label": label,
+                    "Resolution": _number(settings.voxel_size[axis]),
+                    "Units": settings.voxel_units[axis],
+                    "Size": high[axis] - low[axis] + 1 if known else 0,  # type: ignore[index]  # known
+                    "Offset": low[axis] if known else 0,  # type: ignore[index]  # known
+                }
+            )
+        return {"Axes": axes, "Properties": self.properties(version)}
+
+    # -- settings
+
+    def post_info(self, version: VersionRecord, config: Mapping[str, Any], user: str) -> None:
+        """Change settings, for all versions."""
+        del version
+        with self.lock:
+            self.save_settings(changed_settings(self.settings, config), user)
+
+    def change(self, user: str, **changes: Any) -> None:
+        """Change single settings, for all versions."""
+        with self.lock:
+            self.save_settings(msgspec.structs.replace(self.settings, **changes), user)
+
+    # -- what others ask
+
+    def labels_at(self, version: VersionRecord, points: Sequence[Triple], supervoxels: bool = False) -> Sequence[int]:
+        """Return the body (or supervoxel) at each voxel (x, y, z)."""
+        with self.view(version) as view:
+            return labels_at(view, points, 0, self.settings.block_size, body_mapping(view, supervoxels))
+
+    def check(self, version: VersionRecord) -> Iterable[str]:
+        """Yield a sentence for each block of a version that is damaged."""
+        with self.view(version) as view:
+            yield from damaged_blocks(view, self.settings.block_size)

@@ -1,0 +1,166 @@
+"""Stored blocks: finding them, and sending them as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+from dvid_labels import block_stream, kernels
+from dvid_labels.types import Buffer, Mapping
+from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Box, Triple
+
+from dvid_framework.api import BadRequest, View
+from dvid_labelmap.keys import after_block_row, block_coordinate, block_key
+from dvid_labelmap.ops.bounds import MOST_BLOCKS, MOST_LISTED, THREADS, stored_blocks
+
+__all__ = [
+    "COMPRESSIONS",
+    "block_box",
+    "blocks_in",
+    "count_blocks",
+    "listed_blocks",
+    "parse_list",
+    "payloads_of",
+    "stream_pieces",
+]
+
+COMPRESSIONS = ("lz4", "gzip", "blocks", "uncompressed")
+_SCAN_FROM = 3  # blocks of a row from which one scan is cheaper than single reads
+_PIECE_BYTES = 4 << 20
+_BATCH_BYTES = 32 << 20  # raw bytes that one kernel call transcodes
+_BATCH_BLOCKS = 128
+_HEADER_LABELS = 2  # a header of four int32 takes the room of two labels
+_Found = tuple[Triple, memoryview]
+
+
+def blocks_in(view: View, scale: int, blocks: Box) -> Iterator[_Found]:
+    """Yield block coordinate (x, y, z) and payload of the blocks that exist, by z, y, x.
+
+    Args:
+        view: the version.
+        scale: the scale.
+        blocks: a box of block coordinates.
+    """
+    (x0, y0, z0), (x1, y1, z1) = blocks.offset, blocks.last
+    for z in range(z0, z1 + 1):
+        for y in range(y0, y1 + 1):
+            if x1 - x0 + 1 < _SCAN_FROM:
+                for x in range(x0, x1 + 1):
+                    payload = view.get(block_key(scale, (x, y, z)))
+                    if payload is not None:
+                        yield (x, y, z), payload
+                continue
+            for key, payload in view.scan(block_key(scale, (x0, y, z)), after_block_row(scale, (x1, y, z))):
+                yield block_coordinate(key)[1], payload
+
+
+def payloads_of(view: View, scale: int, blocks: Box) -> list[memoryview | None]:
+    """Return the payload of each block of a box of block coordinates, x fastest, then y, z; None where none is."""
+    (x0, y0, z0), (width, height, _) = blocks.offset, blocks.size
+    found: list[memoryview | None] = [None] * blocks.voxels
+    for (x, y, z), payload in blocks_in(view, scale, blocks):
+        found[((z - z0) * height + y - y0) * width + x - x0] = payload
+    return found
+
+
+def count_blocks(view: View, scale: int, blocks: Box) -> int:
+    """Count the blocks of a box of block coordinates that exist, by their keys alone."""
+    (x0, y0, z0), (x1, y1, z1) = blocks.offset, blocks.last
+    rows = ((y, z) for z in range(z0, z1 + 1) for y in range(y0, y1 + 1))
+    return sum(1 for y, z in rows for _ in view.keys(block_key(scale, (x0, y, z)), after_block_row(scale, (x1, y, z))))
+
+
+def listed_blocks(view: View, scale: int, coordinates: Sequence[Triple]) -> Iterator[_Found]:
+    """Yield those of the given blocks that exist, in the order given."""
+    for coordinate in coordinates:
+        payload = view.get(block_key(scale, coordinate))
+        if payload is not None:
+            yield coordinate, payload
+
+
+def parse_list(text: str) -> list[Triple]:
+    """Parse `x,y,z,x,y,z,...`, block coordinates.
+
+    Raises:
+        BadRequest: not integers of 32 bits, not a multiple of three, or too many.
+    """
+    parts = text.split(",", 3 * MOST_LISTED) if text else []
+    if len(parts) % 3 or len(parts) > 3 * MOST_LISTED:
+        raise BadRequest(f"blocks= must be a multiple of three integers x,y,z, for at most {MOST_LISTED} blocks")
+    if any(len(part) > 11 or not part.lstrip("+-").isdecimal() for part in parts):
+        raise BadRequest("blocks= must be integers x,y,z,x,y,z,...")
+    try:
+        numbers = [int(part) for part in parts]
+    except ValueError as error:
+        raise BadRequest("blocks= must be integers x,y,z,x,y,z,...") from error
+    if any(not INT32_MIN <= number <= INT32_MAX for number in numbers):
+        raise BadRequest("blocks= must be integers of 32 bits")
+    return list(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True))
+
+
+def block_box(box: Box, block_size: Triple) -> Box:
+    """Return the box of block coordinates of a box of whole blocks.
+
+    Raises:
+        BadRequest: it is not of whole blocks, or of too many.
+    """
+    if not box.is_aligned(block_size):
+        raise BadRequest(f"size and offset must be multiples of the block size {block_size}")
+    blocks = box.blocks(block_size)
+    if blocks.voxels > MOST_BLOCKS:
+        raise BadRequest(f"at most {MOST_BLOCKS} blocks can be asked for at once")
+    return blocks
+
+
+def stream_pieces(
+    found: Iterable[_Found], scale: int, block_size: Triple, compression: str, mapping: Mapping | None
+) -> Iterator[Buffer]:
+    """Yield a stream of blocks in pieces of a few megabytes.
+
+    Args:
+        found: the blocks.
+        scale: their scale, for messages.
+        block_size: voxels of a block (x, y, z).
+        compression: one of COMPRESSIONS.
+        mapping: see `body_mapping`.
+
+    Raises:
+        CorruptValue: a stored block is damaged.
+    """
+    x, y, z = block_size
+    block_bytes = 8 * x * y * z
+    if compression == "uncompressed":
+        yield from _uncompressed_pieces(found, scale, block_size, mapping, max(1, _PIECE_BYTES // block_bytes))
+        return
+    batch = _BATCH_BLOCKS if compression == "blocks" else max(1, min(_BATCH_BLOCKS, _BATCH_BYTES // block_bytes))
+    blocks = iter(found)
+    while members := list(islice(blocks, batch)):
+        coordinates = [coordinate for coordinate, _ in members]
+        with stored_blocks(scale, coordinates):
+            made = kernels.transcode(
+                [payload for _, payload in members],
+                block_size,
+                compression,  # type: ignore[arg-type]  # checked by the route
+                mapping,
+                THREADS,
+            )
+        yield b"".join(block_stream(coordinates, made))
+
+
+def _uncompressed_pieces(
+    found: Iterable[_Found], scale: int, block_size: Triple, mapping: Mapping | None, batch: int
+) -> Iterator[Buffer]:
+    """Decode blocks straight to where they are sent from: labels behind each header, without a copy."""
+    x, y, z = block_size
+    labels = x * y * z
+    blocks = iter(found)
+    while members := list(islice(blocks, batch)):
+        out = np.empty((len(members), _HEADER_LABELS + labels), np.uint64)
+        heads = out.view("<i4")
+        for row, (coordinate, payload) in enumerate(members):
+            heads[row, :4] = (*coordinate, 8 * labels)
+            target = out[row, _HEADER_LABELS:].reshape(z, y, x)
+            with stored_blocks(scale, [coordinate]):
+                kernels.read_voxels([payload], [(0, 0, 0)], block_size, target, mapping, 1)
+        yield out.data.cast("B")

@@ -1,0 +1,57 @@
+"""Lower resolutions of blocks that are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from dvid_labels import kernels
+from dvid_labels.types import Buffer
+from dvid_voxels.geometry import Triple
+from numpy.typing import NDArray
+
+from dvid_framework.api import View
+from dvid_labelmap.keys import block_key
+from dvid_labelmap.ops.bounds import THREADS, stored_blocks
+
+__all__ = ["lower_scales"]
+
+_Coordinates: TypeAlias = NDArray[np.int64]
+_OCTANT = np.array((1, 2, 4))
+
+
+def lower_scales(
+    view: View, coordinates: _Coordinates, payloads: Sequence[Buffer], block_size: Triple, levels: int
+) -> Iterator[tuple[int, _Coordinates, list[bytes]]]:
+    """Yield scale, block coordinates int64 (n, 3) as x, y, z, and payloads of the lower blocks above written blocks.
+
+    A low block is made of its eight high blocks; the octants whose high block was not written keep what is stored.
+
+    Args:
+        view: the version before the write.
+        coordinates: written blocks of scale 0, integers (n, 3) as x, y, z, each once.
+        payloads: their payloads.
+        block_size: voxels of a block (x, y, z).
+        levels: the last scale to make.
+
+    Raises:
+        CorruptValue: a stored low block is damaged.
+    """
+    for scale in range(1, levels + 1):
+        low, parents = np.unique(coordinates // 2, axis=0, return_inverse=True)
+        octants: list[list[Buffer | None]] = [[None] * 8 for _ in range(len(low))]
+        written = np.zeros((len(low), 8), np.uint8)
+        places = ((coordinates % 2) * _OCTANT).sum(axis=1)
+        written[parents.ravel(), places] = 1
+        for parent, place, payload in zip(parents.ravel().tolist(), places.tolist(), payloads, strict=True):
+            octants[parent][place] = payload
+        full = written.all(axis=1).tolist()
+        old = [
+            None if whole else view.get(block_key(scale, (x, y, z)))
+            for whole, (x, y, z) in zip(full, low.tolist(), strict=True)
+        ]
+        with stored_blocks(scale, low.tolist()):
+            made = kernels.downsample_blocks(octants, written, old, block_size, THREADS)
+        yield scale, low, made
+        coordinates, payloads = low, made

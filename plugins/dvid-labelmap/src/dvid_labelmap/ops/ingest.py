@@ -1,0 +1,187 @@
+"""Writing blocks: checked whole, then stored with lower resolutions, extents and counters as one unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from dvid_labels import kernels, parse_block_stream
+from dvid_labels.types import Buffer, Labels
+from dvid_voxels.geometry import Box, Triple
+from dvid_voxels.tiling import block_coordinates
+from numpy.typing import NDArray
+
+from dvid_framework.api import BadRequest, Txn, VersionRecord
+from dvid_labelmap.keys import block_key
+from dvid_labelmap.model import Extents
+from dvid_labelmap.ops.bounds import MOST_BLOCKS, THREADS, bad_input
+from dvid_labelmap.ops.downsample import lower_scales
+from dvid_labelmap.ops.extents import write_extents
+
+if TYPE_CHECKING:
+    from dvid_labelmap.instance import LabelMapInstance
+
+__all__ = ["BlockWrite", "blocks_of_stream", "blocks_of_volume", "check_target", "store_blocks", "store_voxels"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockWrite:
+    """Blocks of one scale, checked and ready to be stored.
+
+    Attributes:
+        coordinates: block coordinates, int64 (n, 3) as x, y, z, each once.
+        payloads: what is stored of each.
+        extents: the voxels that are written.
+        largest: the largest label among them.
+    """
+
+    coordinates: NDArray[np.int64]
+    payloads: Sequence[Buffer]
+    extents: Extents
+    largest: int
+
+
+def check_target(box: Box, block_size: Triple) -> None:
+    """Check that a box can be written: whole blocks.
+
+    Raises:
+        BadRequest: it is not of whole blocks, or of too many.
+    """
+    if not box.is_aligned(block_size):
+        raise BadRequest(f"size and offset must be multiples of the block size {block_size}")
+    if box.blocks(block_size).voxels > MOST_BLOCKS:
+        raise BadRequest(f"at most {MOST_BLOCKS} blocks can be written at once")
+
+
+def blocks_of_stream(body: bytes, block_size: Triple) -> BlockWrite | None:
+    """Read and check a stream of gzipped label blocks; of several for one place the last counts.
+
+    Args:
+        body: the stream.
+        block_size: voxels that each block must have (x, y, z).
+
+    Returns:
+        The blocks, or None if there are none.
+
+    Raises:
+        BadRequest: anything of it breaks a rule of the format.
+    """
+    with bad_input():
+        found, payloads = parse_block_stream(body, MOST_BLOCKS)
+        if not payloads:
+            return None
+        largest = kernels.check_payloads(payloads, block_size, THREADS)
+        coordinates = found.astype(np.int64)
+        first, last = coordinates.min(axis=0), coordinates.max(axis=0)
+        low, high = _corner(first, block_size), _corner(last + 1, block_size)
+        box = Box.between(low, (high[0] - 1, high[1] - 1, high[2] - 1))
+    places = {tuple(place): row for row, place in enumerate(coordinates.tolist())}
+    rows = list(places.values())
+    if len(rows) < len(payloads):
+        coordinates, payloads, largest = coordinates[rows], [payloads[row] for row in rows], largest[rows]
+    return BlockWrite(coordinates, payloads, Extents.of(box), int(largest.max()))
+
+
+def _corner(coordinate: NDArray[np.int64], block_size: Triple) -> Triple:
+    x, y, z = (coordinate * np.array(block_size)).tolist()
+    return x, y, z
+
+
+def blocks_of_volume(
+    labels: Labels, box: Box, block_size: Triple, inside: NDArray[np.bool_] | None = None
+) -> BlockWrite | None:
+    """Encode a volume of whole blocks.
+
+    Args:
+        labels: uint64 (z, y, x).
+        box: where they are.
+        block_size: voxels of a block (x, y, z).
+        inside: bool (z, y, x) of the blocks, those to write; all without it.
+
+    Returns:
+        The blocks, or None if there are none.
+    """
+    payloads = kernels.write_blocks(labels, block_size, THREADS)
+    coordinates = block_coordinates(box, block_size)
+    if inside is None:
+        return BlockWrite(coordinates, payloads, Extents.of(box), int(labels.max()))
+    chosen = np.flatnonzero(inside.ravel())
+    if not len(chosen):
+        return None
+    kept = [payloads[row] for row in chosen.tolist()]
+    largest = int(kernels.check_payloads(kept, block_size, THREADS).max())
+    return BlockWrite(coordinates[chosen], kept, Extents.of(box), largest)
+
+
+def _put_blocks(txn: Txn, scale: int, coordinates: NDArray[np.int64], payloads: Sequence[Buffer]) -> None:
+    for (x, y, z), payload in zip(coordinates.tolist(), payloads, strict=True):
+        txn.put(block_key(scale, (x, y, z)), bytes(payload), 0)
+
+
+def _record(txn: Txn, action: str, scale: int, coordinates: NDArray[np.int64]) -> None:
+    """Tell followers which blocks were written; the original logs no such writes."""
+    txn.mark_internal()
+    txn.emit(action, Scale=scale, Blocks=coordinates.astype("<i4").tobytes())
+
+
+def store_voxels(
+    instance: LabelMapInstance, version: VersionRecord, txn: Txn, write: BlockWrite, *, downres: bool
+) -> None:
+    """Store blocks of scale 0 with all that follows from them, and commit.
+
+    Args:
+        instance: the instance.
+        version: the version.
+        txn: a transaction of both.
+        write: the blocks.
+        downres: whether to make the lower resolutions.
+
+    Raises:
+        TooLarge: they are more than one mutation may have.
+        CorruptValue: a stored low block that some of them lie in is damaged.
+    """
+    number = instance.number_of(version)
+    with instance.turn(number), instance.view(version) as view:
+        _put_blocks(txn, 0, write.coordinates, write.payloads)
+        if downres:
+            levels = instance.settings.max_downres_level
+            for scale, coordinates, payloads in lower_scales(
+                view, write.coordinates, write.payloads, instance.settings.block_size, levels
+            ):
+                _put_blocks(txn, scale, coordinates, payloads)
+        own = instance.own_extents(number)
+        grown = write.extents if own is None else own.grown(write.extents)
+        if grown != own:
+            write_extents(txn, grown)
+        _record(txn, "blocks", 0, write.coordinates)
+        assert txn.mutation_id
+        with instance.counters.lock:
+            if write.largest:
+                instance.counters.raise_to(txn, number, write.largest, instance.members(version))
+            txn.commit()
+
+
+def store_blocks(
+    instance: LabelMapInstance, version: VersionRecord, txn: Txn, write: BlockWrite, scale: int, *, numbered: bool
+) -> None:
+    """Store blocks of one scale and nothing else, and commit.
+
+    Args:
+        instance: the instance.
+        version: the version.
+        txn: a transaction of both.
+        write: the blocks.
+        scale: their scale.
+        numbered: whether the write takes a mutation id.
+
+    Raises:
+        TooLarge: they are more than one mutation may have.
+    """
+    with instance.turn(instance.number_of(version)):
+        _put_blocks(txn, scale, write.coordinates, write.payloads)
+        _record(txn, "ingest-blocks", scale, write.coordinates)
+        if numbered:
+            assert txn.mutation_id
+        txn.commit()

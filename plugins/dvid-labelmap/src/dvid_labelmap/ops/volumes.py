@@ -1,0 +1,112 @@
+"""Boxes of voxels: whole, or slab by slab so that no answer is ever held whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from dvid_labels import kernels
+from dvid_labels.types import Labels, Mapping
+from dvid_voxels.geometry import Box, Triple
+from dvid_voxels.tiling import block_coordinates, block_origins
+from numpy.typing import NDArray
+
+from dvid_framework.api import BadRequest, View
+from dvid_labelmap.ops.blocks import payloads_of
+from dvid_labelmap.ops.bounds import MOST_BLOCKS, MOST_BYTES, THREADS, stored_blocks
+
+__all__ = ["WHOLE_BYTES", "VolumeRead", "checked_box"]
+
+WHOLE_BYTES = 4 << 20
+"""A volume up to here is read in one go."""
+_PIECE_BYTES = 2 << 20
+_SLAB_BYTES = 64 << 20  # a layer of blocks above this is decoded in several slabs
+_Mask = Callable[[Box], NDArray[np.bool_]]
+
+
+def checked_box(box: Box, block_size: Triple, most_bytes: int = MOST_BYTES) -> Box:
+    """Return a box whose labels have at most so many bytes, and which touches not too many blocks.
+
+    Raises:
+        BadRequest: it is larger.
+    """
+    if box.blocks(block_size).voxels > MOST_BLOCKS:
+        raise BadRequest(f"at most {MOST_BLOCKS} blocks can be asked for at once")
+    if box.voxels * 8 > most_bytes:
+        raise BadRequest(f"{box.size} voxels are {box.voxels * 8} bytes; at most {most_bytes} can be asked for at once")
+    return box
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRead:
+    """A read of voxels at a version.
+
+    Attributes:
+        view: the version; it must stay open while the read goes on.
+        scale: the scale; voxels and blocks are of it.
+        block_size: voxels of a block (x, y, z).
+        mapping: see `body_mapping`.
+        inside: tells which blocks of a box of block coordinates (z, y, x) may be shown; all without it.
+    """
+
+    view: View
+    scale: int
+    block_size: Triple
+    mapping: Mapping | None = None
+    inside: _Mask | None = None
+
+    def read(self, box: Box) -> Labels:
+        """Return the labels of a box, uint64 (z, y, x); 0 where nothing was written.
+
+        Raises:
+            CorruptValue: a stored block is damaged.
+        """
+        out = np.empty(box.shape, np.uint64)
+        blocks = box.blocks(self.block_size)
+        payloads = payloads_of(self.view, self.scale, blocks)
+        if self.inside is not None:
+            shown = self.inside(blocks).ravel().tolist()
+            payloads = [payload if keep else None for payload, keep in zip(payloads, shown, strict=True)]
+        coordinates = block_coordinates(box, self.block_size)
+        with stored_blocks(self.scale, coordinates):  # type: ignore[arg-type]  # rows of the array do as triples
+            kernels.read_voxels(
+                payloads,
+                block_origins(coordinates, self.block_size, box.offset),
+                self.block_size,
+                out,
+                self.mapping,
+                THREADS,
+            )
+        return out
+
+    def pieces(self, box: Box) -> Iterator[memoryview]:
+        """Yield the bytes of a box's labels (z, y, x) in order, about 2 MB at a time.
+
+        Raises:
+            CorruptValue: a stored block is damaged.
+        """
+        (x, y, _), (width, height, _) = box.offset, box.size
+        for low, depth in self._slabs(box):
+            data = self.read(Box((x, y, low), (width, height, depth))).data.cast("B")
+            for at in range(0, len(data), _PIECE_BYTES):
+                yield data[at : at + _PIECE_BYTES]
+
+    def _slabs(self, box: Box) -> Iterator[tuple[int, int]]:
+        """Yield first z and depth of the slabs of a box: whole layers of blocks where they are not too large."""
+        side, plane = self.block_size[2], 8 * box.size[0] * box.size[1]
+        if plane * side <= _SLAB_BYTES:
+            step = side * max(1, WHOLE_BYTES // (plane * side))
+        else:
+            step = max(1, _SLAB_BYTES // plane)
+        z, end = box.offset[2], box.last[2] + 1
+        while z < end:
+            layer = z // side * side
+            stop = layer + step if step >= side else min(z + step, layer + side)
+            stop = min(stop, end)
+            yield z, stop - z
+            z = stop
+
+    def slab_bytes(self, box: Box) -> int:
+        """Return how many bytes `pieces` holds at a time: the slab that is sent and the one that is made."""
+        return 2 * max(depth for _, depth in self._slabs(box)) * 8 * box.size[0] * box.size[1]

@@ -1,0 +1,80 @@
+"""What the parameters of a read mean, and answers whose memory and place are held until they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from dvid_labels.types import Buffer
+from dvid_voxels.shapes import Shape, parse_shape
+
+from dvid_framework.api import Answer, BadRequest, BlockMask, InstanceRequest, Pieces
+from dvid_labelmap.instance import LabelMapInstance
+from dvid_labelmap.ops.bounds import bad_input, parse_scale
+from dvid_labelmap.ops.mapping import body_mapping
+from dvid_labelmap.ops.mask import inside_of
+from dvid_labelmap.ops.volumes import VolumeRead
+
+__all__ = ["NOT_DURABLE", "LabelRequest", "held", "shape_of", "streamed", "volume_read"]
+
+LabelRequest = InstanceRequest[LabelMapInstance]
+NOT_DURABLE = {"DVID-Durable": "false"}
+"""Header of answers to writes of voxels, which survive a power loss only after a second."""
+
+
+def shape_of(dims: str, size: str, offset: str) -> Shape:
+    """Parse what a path asks for.
+
+    Raises:
+        BadRequest: it can't be parsed, or is nothing.
+    """
+    with bad_input():
+        return parse_shape(dims, size, offset)
+
+
+def volume_read(
+    request: LabelRequest, scale: str | None, supervoxels: str | None = None, roi: str | None = None
+) -> VolumeRead:
+    """Return how the voxels that a request asks for are read.
+
+    Raises:
+        BadRequest: the scale is no scale, or there is no such region of interest, or both are given.
+    """
+    instance, view, level = request.instance, request.view, parse_scale(scale)
+    mapping = body_mapping(view, supervoxels == "true")
+    size = instance.settings.block_size
+    if not roi:
+        return VolumeRead(view, level, size, mapping)
+    if level:
+        raise BadRequest("roi= can't be used at lower resolutions")
+    region = instance.instances.provider(instance.repo, roi, BlockMask)  # type: ignore[type-abstract]  # a protocol
+    return VolumeRead(view, level, size, mapping, partial(inside_of, region, request.version, block_size=size))
+
+
+@contextmanager
+def held(request: LabelRequest, count: int) -> Iterator[None]:
+    """Hold bytes of the memory that all requests together may use.
+
+    Raises:
+        TooLarge: they are more than there ever are.
+        Unavailable: other requests hold them.
+    """
+    budget = request.server.budget
+    budget.take(count)
+    try:
+        yield
+    finally:
+        budget.give_back(count)
+
+
+def streamed(request: LabelRequest, pieces: Iterator[Buffer], holding: int, length: int | None = None) -> Answer:
+    """Return an answer made piece by piece; it holds memory, and its place if it is throttled, until it is sent."""
+    stack = ExitStack()
+    try:
+        stack.enter_context(request.throttled())
+        stack.enter_context(held(request, holding))
+    except BaseException:
+        stack.close()
+        raise
+    return Pieces(pieces, request.server.pool, length=length, on_end=stack.close)

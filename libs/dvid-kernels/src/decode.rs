@@ -11,6 +11,13 @@ struct Run {
     label: u64,
 }
 
+impl Run {
+    /// Whether a span comes right behind in the same row of sub-blocks.
+    fn continued_by(&self, span: &Span) -> bool {
+        self.span.high[0] == span.low[0] && self.span.low[1..] == span.low[1..]
+    }
+}
+
 /// A whole sub-block in the output.
 struct Place<'a, 'b> {
     target: &'a mut Target<'b>,
@@ -44,7 +51,7 @@ pub fn decode(layout: &Layout, table: &[u64], origin: [i64; 3], target: &mut Tar
         local_labels(&sub, table, &mut local)?;
         if sub.count() < 2 {
             match &mut run {
-                Some(run) if run.label == local[0] && run.span.high[0] == span.low[0] && sub.at[0] > 0 => {
+                Some(run) if run.label == local[0] && run.continued_by(&span) => {
                     run.span.high[0] = span.high[0];
                 }
                 other => {

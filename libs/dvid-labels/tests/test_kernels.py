@@ -118,6 +118,16 @@ def test_parts_of_one_output_are_written_side_by_side(
     assert (out == whole).all()
 
 
+def test_a_row_of_one_label_ends_with_its_row(kernels: ModuleType) -> None:
+    """A mixed sub-block ends one row, and the next row goes on with the same label above it."""
+    voxels = np.zeros((16, 16, 32), np.uint64)
+    voxels[0, 0, 28] = 2
+    voxels[0, 8, 4] = 3
+    out = np.full_like(voxels, 9)
+    kernels.read_voxels(numpy_kernels.write_blocks(voxels, (32, 16, 16)), [(0, 0, 0)], (32, 16, 16), out)
+    assert (out == voxels).all()
+
+
 def test_unaligned_volumes_are_copied(kernels: ModuleType, whole: np.ndarray, payloads: list[bytes]) -> None:
     unaligned = np.frombuffer(b"x" + whole.tobytes(), np.uint8)[1:].view(np.uint64).reshape(whole.shape)
     made = kernels.write_blocks(unaligned, SHAPE)

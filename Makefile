@@ -22,7 +22,7 @@ DEMO_DATA ?= dvid-demo
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test lint types unit long twins nightly wheels tox lock clean kernels
+.PHONY: docs help demo install test lint types unit long twins nightly wheels tox lock clean kernels
 
 help: ## show this
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -96,6 +96,9 @@ wheels: $(UV) ## every wheel once, into dist/
 
 tox: install wheels ## each plugin alone, from the wheels
 	@$(BIN)/tox run
+
+docs: install ## the documents as pages, into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 lock: $(UV) ## pin the newest versions that fit
 	@scripts/lock $(UV)

@@ -14,6 +14,8 @@ def in_pieces(parts: Iterable[bytes | memoryview], size: int = PIECE_BYTES) -> I
     held: list[bytes | memoryview] = []
     count = 0
     for part in parts:
+        if not part:
+            continue
         if len(part) >= size and held:
             yield b"".join(held)
             held, count = [], 0

@@ -79,7 +79,8 @@ class Region:
         """
         (x_first, y_first), (x_count, y_count) = first, count
         key = (z << 32) + y_first + _HALF
-        low, high = np.searchsorted(self._rows, [key, key + y_count])
+        low = np.searchsorted(self._rows, key)
+        high = np.searchsorted(self._rows, key + y_count - 1, side="right")
         begin, end = np.searchsorted(self._starts, [int(low) << 32, int(high) << 32])
         starts, ends = self._starts[begin:end], self._ends[begin:end]
         x0 = np.maximum((starts & _LOW) - _HALF - x_first, 0)

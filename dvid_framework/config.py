@@ -51,6 +51,9 @@ class LimitSettings(msgspec.Struct):
         threads: threads for work on voxels.
         throttled_operations: how many `throttle=on` operations may run at a time.
         keep_alive_seconds: how long an idle connection is kept.
+        head_bytes: how long request line and headers may be together.
+        head_seconds: how long they may take to come.
+        stall_seconds: how long a body may pause.
     """
 
     body_bytes: int = 2 << 30
@@ -59,6 +62,9 @@ class LimitSettings(msgspec.Struct):
     threads: int = 8
     throttled_operations: int = 1
     keep_alive_seconds: int = 75
+    head_bytes: int = 128 << 10
+    head_seconds: float = 30.0
+    stall_seconds: float = 60.0
 
 
 class LoggingSettings(msgspec.Struct):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
+from dvid_framework.http.protocol import bounded_protocol
 from dvid_framework.server import Server
 
 __all__ = ["serve"]
@@ -33,20 +34,20 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
         ready: called when the socket listens.
         stop: an event that ends it, for use inside another program; signals are then left alone.
     """
+    limits = server.limits
     config = uvicorn.Config(
         server.app,
         host=server.host,
         port=server.port,
         loop="none",
-        http="httptools",
+        http=bounded_protocol(limits.head_bytes, limits.head_seconds, limits.stall_seconds),
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=server.limits.keep_alive_seconds,
+        timeout_keep_alive=limits.keep_alive_seconds,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
-        h11_max_incomplete_event_size=64 << 10,
     )
     listener = _Uvicorn(config)
     loop, ending = asyncio.get_running_loop(), stop or asyncio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import os
 import time
@@ -31,6 +32,9 @@ from dvid_framework.versions.repos import Repos
 __all__ = ["Server"]
 
 _log = structlog.get_logger("dvid.server")
+
+
+_OBJECTS_PER_PERCENT = 7  # the collector's own default, 700 new objects, is 100 percent
 
 
 def _is_loopback(host: str) -> bool:
@@ -101,6 +105,7 @@ class Server:
         self.activity = Activity(path, self.config.logging.max_log_size << 20)
         self._followers: list[Follower] = []
         self._started = time.monotonic()
+        self._gc_percentage = 100
         self.app, self.litestar = build_app(self)
 
     # -- life
@@ -165,7 +170,9 @@ class Server:
         if name == "throttle":
             old, self.throttle.limit = self.throttle.limit, value
             return f"Maximum throttled operations set to {value} from {old}"
-        return f"{name} is a setting of the original's runtime; nothing here depends on it"
+        old, self._gc_percentage = self._gc_percentage, value
+        gc.set_threshold(value * _OBJECTS_PER_PERCENT)
+        return f"Garbage collection percentage set to {value} from {old}"
 
     def storage_summary(self) -> list[dict[str, Any]]:
         """Return the bytes of each instance."""

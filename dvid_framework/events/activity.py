@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Activity", "open_log"]
 
 _WINDOW_SECONDS = 5.0
+_WRITE_SECONDS = 0.2
+_MOST_LINES_WAITING = 100_000
 _SECRETS = frozenset({"admintoken"})
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -29,26 +32,46 @@ def _render(_: Any, __: str, event: Any) -> bytes:
 
 
 class _RotatingFile:
-    """Appends lines to a file; at its size limit the file becomes FILE.1."""
+    """Appends lines to a file; at its size limit the file becomes FILE.1.
+
+    Lines are gathered and written a few times a second by a thread, so that no request waits for the disk.
+    """
 
     def __init__(self, path: Path, limit: int) -> None:
         self._path = path
         self._limit = limit
-        self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: IO[bytes] = path.open("ab", buffering=0)
+        self._lines: deque[bytes] = deque(maxlen=_MOST_LINES_WAITING)
+        self._closing = threading.Event()
+        self._writer = threading.Thread(target=self._write_now_and_then, name="activity-log", daemon=True)
+        self._writer.start()
 
     def msg(self, line: bytes) -> None:
         """Append a line."""
-        with self._lock:
+        self._lines.append(line)
+
+    def _write_now_and_then(self) -> None:
+        while not self._closing.wait(_WRITE_SECONDS):
+            self._write()
+
+    def _write(self) -> None:
+        """Write what waits; a full disk loses lines of this log and nothing else."""
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        if not lines:
+            return
+        with contextlib.suppress(OSError):
             if self._file.tell() > self._limit:
                 self._file.close()
                 self._path.replace(self._path.with_suffix(self._path.suffix + ".1"))
                 self._file = self._path.open("ab", buffering=0)
-            self._file.write(line + b"\n")
+            self._file.write(b"\n".join(lines) + b"\n")
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what waits, and close the file."""
+        self._closing.set()
+        self._writer.join()
+        self._write()
         self._file.close()
 
     log = debug = info = warning = error = critical = exception = msg
@@ -58,7 +81,7 @@ def open_log(path: Path, limit_bytes: int) -> tuple[Any, _RotatingFile]:
     """Return a structlog logger of JSON lines to a file, and the file."""
     file = _RotatingFile(path, limit_bytes)
     logger = structlog.wrap_logger(file, processors=[_render], wrapper_class=structlog.BoundLogger)
-    return logger, file
+    return logger.bind(), file  # bound once: a lazy logger would bind itself anew for each line
 
 
 class Activity:
@@ -82,7 +105,7 @@ class Activity:
         self._recent.append((time.monotonic(), call.method, meter.bytes_in, meter.bytes_out))
         if self._logger is None:
             return
-        query = "&".join(f"{key}={value}" for key, value in call.query.items() if key not in _SECRETS)
+        query = "&".join(f"{key}={value}" for key, value in call.query.items() if key.lower() not in _SECRETS)
         self._logger.info(
             "request",
             time=int(time.time()),

@@ -89,7 +89,8 @@ def build_app(server: Server) -> tuple[Dispatch, Litestar]:
         tables[name] = TypeTable(name, routes)
         handlers = [_documented(route) if isinstance(route, PointRead) else route for route in routes]
         mounts.append(Router(f"{MOUNT}/{name}", route_handlers=handlers, request_class=InstanceRequest, tags=[name]))
-    core = Router("/", route_handlers=core_routes, request_class=CoreRequest, tags=["core"])
+    core_handlers = [_documented(route) if isinstance(route, PointRead) else route for route in core_routes]
+    core = Router("/", route_handlers=core_handlers, request_class=CoreRequest, tags=["core"])
     app = Litestar(
         route_handlers=[core, *mounts, *server.plugins.routes(server)],
         exception_handlers={Exception: _answer_exception},

@@ -43,8 +43,12 @@ def need_admin(call: Call) -> None:
         raise Forbidden("this needs the admin token: ?admintoken= or Authorization: Bearer")
 
 
-def _host(text: str) -> str:
-    return (urlsplit(f"//{text}").hostname or "") if text else ""
+def _host(address: str) -> str:
+    """Return the host of an address; empty where it is malformed."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def check_local_mutation(call: Call) -> None:
@@ -58,8 +62,8 @@ def check_local_mutation(call: Call) -> None:
     if call.server.admin_token or not call.server.on_loopback:
         return
     host = call.header(b"host")
-    if host is not None and _host(host) not in _LOOPBACK:
+    if host is not None and _host(f"//{host}") not in _LOOPBACK:
         raise Forbidden("a server without admin token takes mutations only under a loopback Host such as 127.0.0.1")
     origin = call.header(b"origin")
-    if origin and urlsplit(origin).hostname not in _LOOPBACK:
+    if origin and _host(origin) not in _LOOPBACK:
         raise Forbidden("a server without admin token takes no mutations from web pages of other sites")

@@ -49,10 +49,14 @@ class Dispatch:
         began, scope = time.perf_counter(), dict(scope)  # a copy: the socket's side logs the path as it came
         meter = Meter(scope, receive, send, self._server.config.server.cors_domains)
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        path = unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
+        if b"%" in raw or not raw.isascii():
+            path = unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
+            shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        else:
+            path = shown = raw.decode("ascii")
         call = Call(
             server=self._server,
-            path=path.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
+            path=shown,
             method=scope["method"],
             query=parse_query(scope["query_string"]),
             raw_headers=list(scope["headers"]),
@@ -113,6 +117,9 @@ class Dispatch:
         if options is None:
             return page_not_found()
         self._refuse_if_locked(call, segments)
+        point = self._core.points.get(options)
+        if point is not None:
+            return point(call)
         scope["method"] = options.method
         scope["path"] = "/" + "/".join(segments)
         return self._app

@@ -9,9 +9,9 @@ from litestar.params import FromPath
 
 from dvid_framework.errors import BadRequest
 from dvid_framework.http.answers import Answer, binary, empty, json_answer, text_answer
-from dvid_framework.http.call import InstanceRequest
+from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.help import type_help
-from dvid_framework.http.routing import get, post
+from dvid_framework.http.routing import get, point_read, post
 from dvid_framework.instances.datatype import Instance
 from dvid_framework.storage.blobs import get_blob, put_blob
 from dvid_framework.versions.record import VersionRecord
@@ -25,10 +25,12 @@ _BLOB_BYTES = 64 << 20
 _Request = InstanceRequest[Instance]
 
 
-@get("/info")
-async def info(request: _Request) -> Answer:
+@point_read("/info")
+def info(call: Call) -> Answer:
     """Return what the instance is: `Base`, the same for all types, and the type's own `Extended`."""
-    return json_answer(request.instance.info(request.version))
+    assert call.instance is not None
+    assert call.version is not None
+    return json_answer(call.instance.info(call.version))
 
 
 @post("/info")

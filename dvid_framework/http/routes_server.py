@@ -8,16 +8,16 @@ from litestar.params import FromQuery
 from dvid_framework.errors import BadRequest
 from dvid_framework.http.answers import Answer, empty, json_answer, text_answer
 from dvid_framework.http.auth import need_admin
-from dvid_framework.http.call import CoreRequest
-from dvid_framework.http.routing import get, post
+from dvid_framework.http.call import Call, CoreRequest
+from dvid_framework.http.routing import PointRead, get, point_read, post
 
 __all__ = ["ROUTES"]
 
 
-@get("/api/server/info")
-async def server_info(request: CoreRequest) -> Answer:
+@point_read("/api/server/info")
+def server_info(call: Call) -> Answer:
     """Tell what runs here: version, storage engines, uptime, and plugins that were left out. All values are strings."""
-    return json_answer(request.server.info())
+    return json_answer(call.server.info())
 
 
 @get("/api/server/note")
@@ -127,7 +127,7 @@ async def front_page(request: CoreRequest) -> Answer:
     return empty(307, {"Location": "/api/help"})
 
 
-ROUTES: list[HTTPRouteHandler] = [
+ROUTES: list[HTTPRouteHandler | PointRead] = [
     server_info,
     server_note,
     server_config,

@@ -40,12 +40,15 @@ def allow(methods: Iterable[str]) -> str:
 class CoreTable:
     """The fixed addresses, and which methods each answers."""
 
-    def __init__(self, handlers: Iterable[HTTPRouteHandler]) -> None:
+    def __init__(self, handlers: Iterable[HTTPRouteHandler | PointRead]) -> None:
+        self.points: dict[RouteOptions, PointRead] = {}
         self._by_length: dict[int, list[tuple[tuple[str | None, ...], dict[str, RouteOptions]]]] = {}
         for handler in handlers:
             options = options_of(handler)
             if options is None:
                 continue
+            if isinstance(handler, PointRead):
+                self.points[options] = handler
             pattern = _pattern(options.template)
             known = self._by_length.setdefault(len(pattern), [])
             methods = next((found for other, found in known if other == pattern), None)
@@ -80,6 +83,7 @@ class TypeTable:
     def __init__(self, type_name: str, routes: Iterable[Any]) -> None:
         self.type_name = type_name
         self._routes: dict[str, list[_Bound]] = {}
+        self._only: dict[tuple[str, str], _Bound] = {}
         for handler in routes:
             options = options_of(handler)
             if options is None:
@@ -91,6 +95,15 @@ class TypeTable:
             self._routes.setdefault(pattern[0], []).append(_Bound(options, pattern, point))
         for routes_of_keyword in self._routes.values():
             routes_of_keyword.sort(key=lambda bound: -len(bound.pattern))
+        self._find_unambiguous()
+
+    def _find_unambiguous(self) -> None:
+        """Most keywords have one route for a method and no fixed parts behind it: these are found at once."""
+        for keyword, routes in self._routes.items():
+            for method in self.keyword_methods(keyword):
+                answering = [bound for bound in routes if method in bound.options.methods]
+                if len(answering) == 1 and not any(answering[0].pattern[1:]):
+                    self._only[keyword, method] = answering[0]
 
     def keyword_methods(self, keyword: str) -> set[str]:
         """Return the methods that a keyword answers, whatever follows it."""
@@ -111,6 +124,9 @@ class TypeTable:
             BadRequest: the keyword is unknown, lacks parts, or does not answer the method.
         """
         keyword = segments[0]
+        only = self._only.get((keyword, method))
+        if only is not None and len(segments) >= len(only.pattern):
+            return only, list(segments[: len(only.pattern)])
         routes = self._routes.get(keyword)
         if routes is None:
             raise BadRequest(

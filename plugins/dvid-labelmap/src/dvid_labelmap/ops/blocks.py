@@ -27,7 +27,7 @@ __all__ = [
 
 COMPRESSIONS = ("lz4", "gzip", "blocks", "uncompressed")
 _SCAN_FROM = 3  # blocks of a row from which one scan is cheaper than single reads
-_PIECE_BYTES = 4 << 20
+_PIECE_BYTES = 8 << 20
 _BATCH_BYTES = 32 << 20  # raw bytes that one kernel call transcodes
 _BATCH_BLOCKS = 128
 _HEADER_LABELS = 2  # a header of four int32 takes the room of two labels

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
+from dvid_framework.allocator import keep_freed_memory
 from dvid_framework.http.protocol import bounded_protocol
 from dvid_framework.server import Server
 
@@ -35,6 +36,7 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
         stop: an event that ends it, for use inside another program; signals are then left alone.
     """
     limits = server.limits
+    keep_freed_memory()
     config = uvicorn.Config(
         server.app,
         host=server.host,

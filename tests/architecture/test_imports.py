@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
-    ("errors", "hookspecs"),
+    ("errors", "hookspecs", "allocator"),
     ("storage",),
     ("versions",),
     ("instances",),

@@ -46,7 +46,7 @@ def lower_scales(
         written[parents.ravel(), places] = 1
         for parent, place, payload in zip(parents.ravel().tolist(), places.tolist(), payloads, strict=True):
             octants[parent][place] = payload
-        full = written.all(axis=1).tolist()
+        full: list[bool] = (written.sum(axis=1) == 8).tolist()
         old = [
             None if whole else view.get(block_key(scale, (x, y, z)))
             for whole, (x, y, z) in zip(full, low.tolist(), strict=True)

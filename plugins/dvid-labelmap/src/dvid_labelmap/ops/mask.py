@@ -28,7 +28,7 @@ def inside_of(region: BlockMask, version: VersionRecord, blocks: Box, block_size
     last = tuple((low + 1) * size - 1 for low, size in zip(blocks.last, block_size, strict=True))
     low = tuple(a // b for a, b in zip(first, step, strict=True))
     count = tuple(b // c - a + 1 for a, b, c in zip(low, last, step, strict=True))
-    mask = np.frombuffer(region.block_mask(version, low, count), np.uint8).reshape(count[::-1]) != 0  # type: ignore[arg-type]
+    mask: NDArray[np.bool_] = np.frombuffer(region.block_mask(version, low, count), np.uint8).reshape(count[::-1]) != 0  # type: ignore[arg-type]
     for axis in range(3):
         mask = _gathered(
             mask, 2 - axis, blocks.offset[axis], blocks.size[axis], block_size[axis], step[axis], low[axis]
@@ -46,4 +46,5 @@ def _gathered(
     starts = ours * size // step - low
     ends = ((ours + 1) * size - 1) // step - low + 1
     sums = np.concatenate((np.zeros_like(mask.take([0], axis), np.int64), mask.cumsum(axis, dtype=np.int64)), axis)
-    return sums.take(ends, axis) > sums.take(starts, axis)
+    touched: NDArray[np.bool_] = sums.take(ends, axis) > sums.take(starts, axis)
+    return touched

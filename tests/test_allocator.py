@@ -29,4 +29,5 @@ def faults(tuned: bool) -> int:
 
 
 def test_large_buffers_are_not_cleared_anew() -> None:
-    assert faults(tuned=True) < 1000 < 10_000 < faults(tuned=False)
+    assert faults(tuned=True) < 1000
+    assert faults(tuned=False) > 10_000

@@ -86,17 +86,18 @@ class View:
         wanted = list(type_keys)
         prefixes = (self._prefix + keys.encode_type_key(type_key) for type_key in wanted)
         groups = self._reader.scan_keys_each((prefix, prefix + self._newest) for prefix in prefixes)
+        read, linear = self._reader.get, self._lineage.linear
         for type_key, stored in zip(wanted, groups, strict=True):
-            chosen = self._youngest(stored) if self._lineage.linear else self._resolve(type_key, self._split(stored))
-            sealed = None if chosen is None else self._reader.get(chosen)
+            chosen = self._youngest(stored) if linear else self._resolve(type_key, self._split(stored))
+            sealed = None if chosen is None else read(chosen)
             yield None if chosen is None or sealed is None else open_value(chosen, sealed)
 
     def _youngest(self, stored: list[bytes]) -> bytes | None:
         """Return the stored key of the value that a linear version sees."""
+        members = self._lineage.members
         for key in reversed(stored):
-            version, marker = _unpack_tail(key[-_TAIL_BYTES:])
-            if version in self._lineage.members:
-                return key if marker else None
+            if int.from_bytes(key[-_TAIL_BYTES:-1], "big") in members:
+                return key if key[-1] else None
         return None
 
     def version_of(self, type_key: bytes) -> int | None:

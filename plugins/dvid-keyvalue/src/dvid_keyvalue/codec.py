@@ -22,6 +22,8 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _NUMBERED = (_LENGTH, _VARINT)
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
 _LARGEST = (1 << 64) - 1
+_SMALL = 1 << 14  # a value that is rather copied than handed on by itself
+_DIGITS = [bytes((value,)) for value in range(128)]
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
@@ -132,7 +134,7 @@ def decode_keys(data: bytes) -> list[Part]:
 
 def _number(value: int) -> bytes:
     if value < 128:
-        return bytes((value,))
+        return _DIGITS[value]
     if value < 1 << 14:
         return bytes((value & 127 | 128, value >> 7))
     encoded = bytearray()
@@ -146,10 +148,15 @@ def _number(value: int) -> bytes:
 def encode_pairs(pairs: Iterable[tuple[bytes, memoryview | None]]) -> Iterator[bytes | memoryview]:
     """Encode KeyValues in pieces; a pair without a value (None) has no value field, an empty value has an empty one."""
     for key, value in pairs:
-        inner = b"".join((b"\x0a", _number(len(key)), key))
+        inner = b"\x0a" + _number(len(key)) + key
         if value is None:
-            yield b"".join((b"\x0a", _number(len(inner)), inner))
+            yield b"\x0a" + _number(len(inner)) + inner
+            continue
+        size = len(value)
+        inner += b"\x12" + _number(size)
+        head = b"\x0a" + _number(len(inner) + size) + inner
+        if size < _SMALL:
+            yield head + value
         else:
-            inner += b"\x12" + _number(len(value))
-            yield b"".join((b"\x0a", _number(len(inner) + len(value)), inner))
+            yield head
             yield value

@@ -43,7 +43,7 @@ def keys_after(view: View, after: bytes, limit: int | None) -> Iterator[bytes]:
 def pairs_of(view: View, parts: Sequence[Part]) -> Pairs:
     """Yield what is wanted of each key, in the order asked for; None where there is no such key."""
     for part, value in zip(parts, view.get_each([part.key for part in parts]), strict=True):
-        yield part.key, value if value is None or part.is_whole else cut(value, part)
+        yield part.key, value if value is None or part.first is None else cut(value, part)
 
 
 def check_parts(view: View, parts: Sequence[Part], as_json: bool, check: bool) -> None:

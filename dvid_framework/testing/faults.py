@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from sortedcontainers import SortedDict
 
 from dvid_framework.errors import StorageError
-from dvid_framework.storage.base import Capability, Reader, Store
+from dvid_framework.hookspecs import hookimpl
+from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.memory import MemoryStore
 
-__all__ = ["FailingStore", "PowerLossStore"]
+__all__ = ["FailingEngine", "FailingStore", "FaultPlugin", "PowerLossStore"]
 
 _READS = frozenset({"get", "multi_get", "scan", "scan_keys", "snapshot"})
 
@@ -84,6 +87,27 @@ class FailingStore(Store):
 
     def close(self) -> None:
         self._store.close()
+
+
+class FailingEngine(StoreEngine):
+    """Opens a `FailingStore` over memory: the engine `failing` of a configuration."""
+
+    name = "failing"
+    capabilities = FailingStore.capabilities
+
+    def open(self, path: Path, options: Mapping[str, Any]) -> Store:
+        del path, options
+        return FailingStore(MemoryStore())
+
+
+class FaultPlugin:
+    """A plugin that brings the engine `failing`."""
+
+    @staticmethod
+    @hookimpl
+    def dvid_store_engines() -> Iterable[type[StoreEngine]]:
+        """Give the engine to the core."""
+        return [FailingEngine]
 
 
 class PowerLossStore(MemoryStore):

@@ -90,6 +90,7 @@ def test_pages(kv) -> None:
     assert found == keys
     assert kv.client.json(f"{kv.path}/keys?after=k02") == keys[20:]
     assert kv.client.json(f"{kv.path}/keys?limit=0") == []
+    assert kv.client.json(f"{kv.path}/keys?limit={10**19}") == keys
     assert kv.get("keys?limit=-1").status == kv.get("keys?limit=x").status == 400
 
 

@@ -28,6 +28,8 @@ from hypothesis import strategies as st
         ("bytes=--1", None),
         ("", None),
         ("bytes=1-" + "9" * 30, None),
+        ("bytes=" + " " * 50_000 + "x", None),
+        ("bytes=1²-3", None),
     ],
 )
 def test_headers(header: str, found: range | None) -> None:

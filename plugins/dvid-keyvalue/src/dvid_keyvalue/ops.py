@@ -10,10 +10,12 @@ from dvid_keyvalue.keys import checked, text_of
 from dvid_keyvalue.listing import check_json
 from dvid_keyvalue.model import Part, cut
 
-__all__ = ["MOST_PARTS", "check_pairs", "check_parts", "delete_key", "keys_after", "pairs_of", "put_pairs"]
+__all__ = ["MOST_KEYS", "MOST_PARTS", "check_pairs", "check_parts", "delete_key", "keys_after", "pairs_of", "put_pairs"]
 
 MOST_PARTS = 1_000_000
 """How many keys one request may name."""
+MOST_KEYS = 1 << 40
+"""A limit of keys beyond which there is none."""
 Pairs = Iterator[tuple[bytes, memoryview | None]]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 __all__ = ["parse_range"]
 
-_RANGE = re.compile(r"bytes=\s*([0-9]*)\s*-\s*([0-9]*)\s*")
 _MOST_DIGITS = 19
+
+
+def _is_number(text: str) -> bool:
+    return not text or (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS)
 
 
 def parse_range(header: str, length: int) -> range | None:
@@ -15,12 +16,12 @@ def parse_range(header: str, length: int) -> range | None:
 
     None, so the header is to be ignored: another unit, several ranges, one that ends before it begins, or no range.
     """
-    found = _RANGE.fullmatch(header.strip())
-    if found is None or max(map(len, found.groups())) > _MOST_DIGITS or not any(found.groups()):
+    unit, _, wanted = header.partition("=")
+    first_text, dash, last_text = (part.strip() for part in wanted.partition("-"))
+    if unit.strip() != "bytes" or not dash or not (_is_number(first_text) and _is_number(last_text)):
         return None
-    first_text, last_text = found.groups()
     if not first_text:
-        return range(max(length - int(last_text), 0), length)
+        return range(max(length - int(last_text), 0), length) if last_text else None
     first, last = int(first_text), int(last_text or length)
     if last_text and first > last:
         return None

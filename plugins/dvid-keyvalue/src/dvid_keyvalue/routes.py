@@ -154,7 +154,7 @@ async def list_keys(
     `limit=N` gives at most N keys, and `after=KEY` only those that come after KEY: to page through many, ask for
     those after the last one received.
     """
-    most = None if limit is None else _number(limit, "limit")
+    most = None if limit is None else min(_number(limit, "limit"), ops.MOST_KEYS)
     view = request.view
     return await _streamed(request, _JSON, lambda: encode_keys(ops.keys_after(view, names.of_text(after or ""), most)))
 

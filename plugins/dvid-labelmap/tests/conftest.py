@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import dvid_labelmap.plugin
 import numpy as np
 import pytest
+from dvid_labels import numpy_kernels, parse_block_stream
+from numpy.typing import NDArray
+
 from dvid_framework.api import BlockMask, Datatype, Instance, VersionRecord, hookimpl
 from dvid_framework.plugins import Plugins
 from dvid_framework.testing.client import Client, Reply
 from dvid_framework.testing.running import ServerThread
-from dvid_labels import numpy_kernels, parse_block_stream
-from numpy.typing import NDArray
-
-import dvid_labelmap.plugin
 
 Labels = NDArray[np.uint64]
 Triple = tuple[int, int, int]
@@ -33,7 +33,7 @@ class DiagonalInstance(Instance):
     def block_mask(self, version: VersionRecord, first: Triple, count: Triple) -> bytes:
         x, y, z = (np.arange(low, low + size) for low, size in zip(first, count, strict=True))
         inside = (y[None, :, None] == x[None, None, :]) & np.ones((len(z), 1, 1), bool)
-        return inside.astype(np.uint8).tobytes()
+        return bytes(inside.astype(np.uint8).tobytes())
 
 
 class Diagonal(Datatype):
@@ -128,7 +128,7 @@ def natural(size: Triple, seed: int = 0, bodies: int = 40) -> Labels:
     coarse = rng.integers(0, bodies, (z // step + 3, y // step + 3, x // step + 3)).astype(np.uint64)
     coarse[coarse < bodies // 4] = 0
     grid = np.indices((z, y, x)) + rng.integers(0, step, (3, z, y, x)) // 2
-    volume = coarse[tuple(axis // step for axis in grid)] * np.uint64(1_000_003)
+    volume: Labels = coarse[tuple(axis // step for axis in grid)] * np.uint64(1_000_003)
     noise = rng.random((z, y, x)) < 0.002
     volume[noise] = rng.integers(1, 2**63, int(noise.sum()), np.uint64)
     return volume

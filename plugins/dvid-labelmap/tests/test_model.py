@@ -85,7 +85,7 @@ def write_something(data: st.DataObject, seg: Any, model: Model, version: str, v
         part.write(written, downres=False)
         size = tuple(n * side for n, side in zip(count, BLOCK, strict=True))
         offset = tuple(n * side for n, side in zip(first, BLOCK, strict=True))
-        seg.write_raw(part.read(size, offset, 0), offset, version=version).ok()  # type: ignore[arg-type]
+        seg.write_raw(part.read(size, offset, 0), offset, version=version).ok()
         model.write(written, downres=True)
         return
     places = data.draw(st.lists(coordinate, min_size=1, max_size=4, unique=True), "places")

@@ -82,7 +82,9 @@ def test_a_real_segmentation_comes_back(new_segmentation: Callable[..., Any], vo
     child = seg.client.child(seg.root)
 
     changed = volume.copy()
-    changed[64:128, 0:128, 64:192] = np.where(changed[64:128, 0:128, 64:192] % 2 == 0, changed[64:128, 0:128, 64:192], 0)
+    changed[64:128, 0:128, 64:192] = np.where(
+        changed[64:128, 0:128, 64:192] % 2 == 0, changed[64:128, 0:128, 64:192], 0
+    )
     seg.write_raw(np.ascontiguousarray(changed[64:128, 0:128, 64:192]), (64, 0, 64), version=child).ok()
     changed[128:192, 128:192] += np.uint64(2**40)
     row = np.ascontiguousarray(changed[128:192, 128:192])

@@ -11,7 +11,7 @@ from dvid_labels.types import Buffer
 from dvid_voxels.geometry import Triple
 from numpy.typing import NDArray
 
-from dvid_framework.api import View
+from dvid_framework.api import Conflict, View
 from dvid_labelmap.keys import block_key
 from dvid_labelmap.ops.bounds import THREADS, stored_blocks
 
@@ -48,10 +48,27 @@ def lower_scales(
             octants[parent][place] = payload
         full: list[bool] = (written.sum(axis=1) == 8).tolist()
         old = [
-            None if whole else view.get(block_key(scale, (x, y, z)))
+            None if whole else _settled(view, scale, (x, y, z), block_size)
             for whole, (x, y, z) in zip(full, low.tolist(), strict=True)
         ]
         with stored_blocks(scale, low.tolist()):
             made = kernels.downsample_blocks(octants, written, old, block_size, THREADS)
         yield scale, low, made
         coordinates, payloads = low, made
+
+
+def _settled(view: View, scale: int, coordinate: Triple, block_size: Triple) -> Buffer | None:
+    """Return a stored block; where merged branches disagree about a low one, it is made anew of the high ones.
+
+    High blocks of scale 0 that they disagree about count as absent, until they are written.
+    """
+    try:
+        return view.get(block_key(scale, coordinate))
+    except Conflict:
+        if scale == 0:
+            return None
+    x, y, z = (2 * n for n in coordinate)
+    children = [(x + (i & 1), y + (i >> 1 & 1), z + (i >> 2)) for i in range(8)]
+    octants = [_settled(view, scale - 1, child, block_size) for child in children]
+    with stored_blocks(scale, [coordinate]):
+        return kernels.downsample_blocks([octants], np.ones((1, 8), np.uint8), [None], block_size, THREADS)[0]

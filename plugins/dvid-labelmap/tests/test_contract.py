@@ -1,0 +1,31 @@
+"""The type by the contract of all datatypes."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from types import MappingProxyType
+
+from dvid_framework.testing.datatype_contract import DatatypeContract, Mutation
+
+_BLOCK = gzip.compress(struct.pack("<4IQ", 8, 8, 8, 1, 5))
+_STREAM = b"".join(struct.pack("<4i", x, 0, 0, len(_BLOCK)) + _BLOCK for x in range(2))
+
+
+class TestLabelmap(DatatypeContract):
+    entry_point = "labelmap"
+    type_name = "labelmap"
+    settings = MappingProxyType({"BlockSize": "64,64,64", "MaxDownresLevel": "1"})
+    bad_settings = ({"BlockSize": "x"},)
+    mutations = (
+        Mutation("POST", "/blocks?downres=true", _STREAM),
+        Mutation("POST", "/raw/0_1_2/64_64_64/0_64_0", struct.pack("<Q", 9) * 64**3),
+    )
+    reads = (
+        "/raw/0_1_2/128_128_64/0_0_0",
+        "/raw/0_1_2/64_64_32/0_0_0?scale=1",
+        "/specificblocks?blocks=0,0,0,0,1,0",
+        "/maxlabel",
+        "/label/1_70_1",
+    )
+    extended = ("BlockSize", "MaxLabel", "MaxDownresLevel")

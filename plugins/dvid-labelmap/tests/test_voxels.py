@@ -1,0 +1,427 @@
+"""Volumes, blocks and points through HTTP: what is answered, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import lz4.block
+import numpy as np
+import pytest
+from dvid_labels import decode_segmentation, numpy_kernels
+from numpy.typing import NDArray
+
+from dvid_framework.config import Config, LimitSettings
+from dvid_framework.plugins import Plugins
+from dvid_framework.testing.running import ServerThread
+
+Labels = NDArray[np.uint64]
+
+
+@pytest.fixture
+def written(segmentation: Any, volumes: SimpleNamespace) -> tuple[Any, Labels]:
+    """A segmentation with 64^3 voxels from (-32, -16, 0) on."""
+    volume = volumes.natural((64, 64, 64), 9)
+    reply = segmentation.write_raw(volume, (-32, -16, 0)).ok()
+    assert reply.headers["dvid-durable"] == "false"
+    assert not reply.body
+    return segmentation, volume
+
+
+def test_compressions_of_a_volume(written: tuple[Any, Labels]) -> None:
+    seg, volume = written
+    part = volume[8:40, 16:32, 24:64]
+    rest = "raw/0_1_2/40_16_32/-8_0_8"
+    assert (np.frombuffer(seg.get(rest).body, "<u8") == part.ravel()).all()
+    body = seg.get(rest + "?compression=lz4").ok().body
+    assert lz4.block.decompress(body, uncompressed_size=part.nbytes) == part.tobytes()
+    assert gzip.decompress(seg.get(rest + "?compression=gzip").ok().body) == part.tobytes()
+    google = seg.get(rest + "?compression=google").ok().body
+    assert (decode_segmentation(google, (40, 16, 32)) == part).all()
+    reply = seg.get(rest + "?compression=googlegzip").ok()
+    assert reply.headers["content-encoding"] == "gzip"
+    assert (decode_segmentation(gzip.decompress(reply.body), (40, 16, 32)) == part).all()
+    assert seg.get("raw/0_1_2/41_16_32/-8_0_8?compression=google").status == 400
+
+
+def test_compressed_bodies(segmentation: Any, volumes: SimpleNamespace) -> None:
+    volume = volumes.natural((16, 32, 16), 2)
+    for x, body, word in (
+        (0, lz4.block.compress(volume.tobytes(), store_size=False), "lz4"),
+        (16, gzip.compress(volume.tobytes()), "gzip"),
+    ):
+        segmentation.post(f"raw/0_1_2/16_32_16/{x}_-32_0?compression={word}&mutate=true", body).ok()
+        assert (segmentation.read_raw((16, 32, 16), (x, -32, 0)) == volume).all()
+
+
+def test_slabs_of_a_large_volume(segmentation: Any, volumes: SimpleNamespace) -> None:
+    volume = volumes.natural((128, 96, 160), 4)
+    segmentation.write_raw(volume, (0, 0, 0)).ok()
+    read = segmentation.read_raw((131, 90, 150), (-2, 3, 7))
+    assert (read[:, :, 2:130] == volume[7:157, 3:93]).all()
+    assert not read[:, :, :2].any()
+    assert not read[:, :, 130:].any()
+
+
+@pytest.mark.parametrize("query", ["", "?compression=lz4", "?scale=1", "?scale=200"])
+def test_what_was_never_written_is_zero(segmentation: Any, query: str) -> None:
+    body = segmentation.get(f"raw/0_1_2/16_16_16/-16_0_16{query}").ok().body
+    if "lz4" in query:
+        body = lz4.block.decompress(body, uncompressed_size=8 * 16**3)
+    assert body == bytes(8 * 16**3)
+
+
+def test_erasing_a_block_leaves_its_neighbours(written: tuple[Any, Labels]) -> None:
+    seg, _ = written
+    before = seg.read_raw((32, 32, 32), (-16, -8, 0), "?scale=1")
+    seg.write_raw(np.zeros((16, 16, 16), np.uint64), (-32, -16, 0)).ok()
+    after = seg.read_raw((32, 32, 32), (-16, -8, 0), "?scale=1")
+    assert not after[:8, :8, :8].any()
+    before = before.copy()
+    before[:8, :8, :8] = 0
+    assert (after == before).all()
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "raw/0_1_2/4_4_4",
+        "raw/0_1_2/0_4_4/0_0_0",
+        "raw/0_1_2/4_4/0_0_0",
+        "raw/0_1_3/4_4_4/0_0_0",
+        "raw/0_1_2/4_4_4/0_0_2147483647",
+        "raw/0_1_2/4_4_4/0_0_0?scale=x",
+        "raw/0_1_2/4_4_4/0_0_0?scale=-1",
+        "raw/0_1_2/4_4_4/0_0_0?scale=256",
+        "raw/0_1_2/4_4_4/0_0_0?roi=none",
+        "raw/0_1_2/4_4_4/0_0_0?roi=seg",
+        "raw/0_1_2/4_4_4/0_0_0?compression=lz4hc",
+        "raw/0_1_2/100000_100000_100000/0_0_0",
+        "raw/0_1_2/400000000_1_1/0_0_0",
+        "raw/xy/20_30/0_0_0/gif",
+        "raw/xy/100000_20/0_0_0",
+        "pseudocolor/0_1_2/4_4_4/0_0_0",
+        "isotropic/xy/0_4/0_0_0",
+        "blocks/60_64_64/0_0_0",
+        "blocks/64_64_64/0_0_8",
+        "blocks/64_64_64/0_0_0?compression=zip",
+        "blocks/16_2000000000_2000000000/0_0_0",
+        "specificblocks?blocks=1,2",
+        "specificblocks?blocks=1,2,x",
+        "specificblocks?blocks=1,2,99999999999",
+        "label/1_2",
+        "label/1_2_3_4",
+        "label/1_2_3?scale=x",
+        "no-such-keyword",
+        "sparsevol/1",
+    ],
+)
+def test_reads_that_are_refused(segmentation: Any, rest: str) -> None:
+    reply = segmentation.get(rest)
+    assert reply.status == 400
+    assert reply.body
+
+
+def png_labels(body: bytes) -> Labels:
+    """Labels of a 16-bit RGBA PNG with the filters None and Up."""
+    import zlib  # noqa: PLC0415 - for this alone
+
+    assert body[:8] == b"\x89PNG\r\n\x1a\n"
+    at, data, width, height = 8, b"", 0, 0
+    while at < len(body):
+        size, kind = int.from_bytes(body[at : at + 4]), body[at + 4 : at + 8]
+        chunk = body[at + 8 : at + 8 + size]
+        if kind == b"IHDR":
+            width, height = int.from_bytes(chunk[:4]), int.from_bytes(chunk[4:8])
+            assert chunk[8:10] == b"\x10\x06"
+        elif kind == b"IDAT":
+            data += chunk
+        at += 12 + size
+    lines = np.frombuffer(zlib.decompress(data), np.uint8).reshape(height, 1 + 8 * width)
+    pixels = np.zeros((height, 8 * width), np.uint8)
+    for row in range(height):
+        assert lines[row, 0] in {0, 2}
+        above = pixels[row - 1] if row and lines[row, 0] == 2 else 0
+        pixels[row] = lines[row, 1:] + above
+    return pixels.view("<u8")
+
+
+def test_slices(written: tuple[Any, Labels]) -> None:
+    seg, volume = written
+    xy = png_labels(seg.get("raw/xy/30_20/-32_-16_5").ok().body)
+    assert (xy == volume[5, :20, :30]).all()
+    xz = png_labels(seg.get("raw/0,2/30_20/-32_-10_0/png").ok().body)
+    assert (xz == volume[:20, 6, :30]).all()
+    yz = png_labels(seg.get("raw/YZ/30_20/-30_-16_0").ok().body)
+    assert (yz == volume[:20, :30, 2]).all()
+    kinds = {"jpg:50": "image/jpeg", "tif": "image/tiff", "bmp": "image/bmp"}
+    for image, kind in kinds.items():
+        assert seg.get(f"raw/xy/30_20/-32_-16_5/{image}").ok().headers["content-type"] == kind
+
+
+def test_isotropic_slices(new_segmentation: Callable[..., Any], volumes: SimpleNamespace) -> None:
+    seg = new_segmentation(VoxelSize="8,8,16")
+    volume = volumes.natural((32, 32, 32), 6)
+    seg.write_raw(volume, (0, 0, 0)).ok()
+    stretched = png_labels(seg.get("isotropic/xz/32_32/0_4_0").ok().body)
+    assert (stretched == np.repeat(volume[:16, 4], 2, axis=0)).all()
+    same = png_labels(seg.get("isotropic/xy/32_32/0_0_4").ok().body)
+    assert (same == volume[4]).all()
+    assert seg.get("isotropic/0_1_2/32_32_32/0_0_0").ok().body == volume.tobytes()
+    assert seg.post("isotropic/0_1_2/32_32_32/0_0_0", volume.tobytes()).status == 400
+
+
+def test_pseudocolor(segmentation: Any) -> None:
+    from PIL import Image  # noqa: PLC0415 - for this alone
+
+    volume = np.zeros((16, 16, 16), np.uint64)
+    volume[0, 0, 1] = 7
+    segmentation.write_raw(volume, (0, 0, 0)).ok()
+    body = segmentation.get("pseudocolor/xy/2_1/0_0_0").ok().body
+    pixels = np.asarray(Image.open(io.BytesIO(body)).convert("RGB"))
+    assert pixels[0].tolist() == [[99, 133, 42], [247, 204, 84]]
+
+
+def test_regions(new_segmentation: Callable[..., Any], volumes: SimpleNamespace) -> None:
+    """The region's blocks are of 16^3, the segmentation's twice as long along x."""
+    seg = new_segmentation((32, 16, 16), MaxDownresLevel="1")
+    seg.client.new_instance(seg.root, "diagonal", "part")
+    volume = volumes.natural((64, 64, 32), 8)
+    inside = np.zeros(volume.shape, bool)
+    for y in range(4):
+        inside[:, 16 * y : 16 * y + 16, y // 2 * 32 : y // 2 * 32 + 32] = True
+    seg.write_raw(volume, (0, 0, 0), "?roi=part").ok()
+    assert (seg.read_raw((64, 64, 32), (0, 0, 0)) == np.where(inside, volume, 0)).all()
+    seg.write_raw(volume, (0, 0, 0)).ok()
+    assert (seg.read_raw((64, 64, 32), (0, 0, 0), "?roi=part") == np.where(inside, volume, 0)).all()
+    assert (seg.read_raw((30, 40, 20), (5, 9, 3), "?roi=part") == np.where(inside, volume, 0)[3:23, 9:49, 5:35]).all()
+    seg.write_raw(volume, (0, -64, 0), "?roi=part").ok()
+    assert not seg.read_raw((64, 64, 32), (0, -64, 0)).any()
+    assert seg.get("raw/0_1_2/8_8_8/0_0_0?roi=part&scale=1").status == 400
+
+
+def test_points(written: tuple[Any, Labels]) -> None:
+    seg, volume = written
+    points = [[-32, -16, 0], [31, 47, 63], [-1, -1, 1], [500, 0, 0], [-33, 0, 0]]
+    expected = [int(volume[0, 0, 0]), int(volume[63, 63, 63]), int(volume[1, 15, 31]), 0, 0]
+    assert seg.get("labels", points).ok().json() == expected
+    assert [seg.json("label/" + "_".join(map(str, point)))["Label"] for point in points] == expected
+    assert seg.get("labels", []).ok().json() == []
+    body = b"[[1, 2, 3]]"
+    assert seg.get("labels?hash=" + hashlib.md5(body).hexdigest(), body).ok()
+    assert seg.get("labels?hash=00112233445566778899aabbccddeeff", body).status == 400
+    for bad in (
+        b"",
+        b"{}",
+        b"[[1, 2]]",
+        b"[[1, 2, 3, 4]]",
+        b"[[1.5, 2, 3]]",
+        b'[["1", 2, 3]]',
+        b"[[1, 2, 99999999999999999999]]",
+    ):
+        assert seg.get("labels", bad).status == 400
+    assert seg.post("labels", body).status == 400
+
+
+def test_streams_of_blocks(written: tuple[Any, Labels], volumes: SimpleNamespace) -> None:
+    seg, volume = written
+    for compression in ("blocks", "lz4", "gzip", "uncompressed"):
+        body = seg.get(f"specificblocks?blocks=-2,-1,0,9,9,9,1,0,3,1,0,3&compression={compression}").ok().body
+        found = volumes.decoded(body, seg.block, compression)
+        assert sorted(found) == [(-2, -1, 0), (1, 0, 3)]
+        assert (found[1, 0, 3] == volume[48:, 16:32, 48:64]).all()
+    coordinates, _ = volumes_of(body := seg.get("specificblocks?blocks=1,0,3,1,0,3").body)
+    assert len(coordinates) == 2
+    assert body[:16] == np.array([1, 0, 3, (len(body) - 32) // 2], "<i4").tobytes()
+    assert seg.get("specificblocks").ok().body == b""
+    assert seg.get("blocks/64_64_64/640_0_0").ok().body == b""
+    reply = seg.get("blocks/64_64_64/-32_-16_0?compression=uncompressed").ok()
+    assert len(reply.body) == 64 * (16 + 8 * 16**3) == int(reply.headers["content-length"])
+
+
+def volumes_of(body: bytes) -> tuple[Any, Any]:
+    from dvid_labels import parse_block_stream  # noqa: PLC0415 - for this alone
+
+    return parse_block_stream(body, 1000)
+
+
+def test_stored_bytes_are_passed_on(segmentation: Any, volumes: SimpleNamespace) -> None:
+    block = volumes.encoded(volumes.natural((16, 16, 16), 3), (0, 0, 0), segmentation.block)
+    body = volumes.stream_of(block)
+    segmentation.post("ingest-supervoxels", body).ok()
+    assert segmentation.get("specificblocks?blocks=0,0,0").ok().body == body
+    assert segmentation.get("maxlabel").status == 400
+    assert segmentation.json("info")["Extents"]["MinPoint"] is None
+    assert not segmentation.read_raw((8, 8, 8), (0, 0, 0), "?scale=1").any()
+
+
+def test_the_last_of_two_blocks_for_one_place_counts(segmentation: Any, volumes: SimpleNamespace) -> None:
+    one, two = (volumes.encoded(np.full((16, 16, 16), n, np.uint64), (0, 0, 0), segmentation.block) for n in (9, 5))
+    segmentation.post("blocks?downres=true", volumes.stream_of(one) + volumes.stream_of(two)).ok()
+    assert segmentation.json("label/0_0_0") == {"Label": 5}
+    assert segmentation.json("maxlabel") == {"maxlabel": 5}
+    assert segmentation.json("label/0_0_0?scale=2") == {"Label": 5}
+
+
+def bad_streams(volumes: SimpleNamespace) -> dict[str, bytes]:
+    block = (16, 16, 16)
+    good = volumes.encoded(volumes.natural((32, 16, 16), 1), (0, 0, 0), block)
+    data = good[0, 0, 0]
+    other_size = numpy_kernels.write_blocks(np.ones((32, 32, 32), np.uint64), (32, 32, 32))[0]
+    ending = {
+        "header cut off": b"\0" * 7,
+        "block cut off": volumes.stream_of({(1, 0, 0): data})[:-5],
+        "no bytes": np.array([1, 0, 0, 0], "<i4").tobytes(),
+        "negative size": np.array([1, 0, 0, -4], "<i4").tobytes(),
+        "not gzip": volumes.stream_of({(1, 0, 0): b"abcde"}),
+        "not gzipped blocks": volumes.stream_of({(1, 0, 0): gzip.compress(b"abcde")}),
+        "another block size": volumes.stream_of({(1, 0, 0): other_size}),
+        "bytes after the block": volumes.stream_of({(1, 0, 0): gzip.compress(gzip.decompress(data) + b"\0")}),
+        "too far out": volumes.stream_of({(2**31 - 1, 0, 0): data}),
+        "a bomb": volumes.stream_of({(1, 0, 0): gzip.compress(bytes(1 << 24))}),
+    }
+    return {name: volumes.stream_of(good) + body for name, body in ending.items()}
+
+
+def test_all_or_nothing(segmentation: Any, volumes: SimpleNamespace) -> None:
+    for name, body in bad_streams(volumes).items():
+        before = segmentation.commits()
+        for endpoint in ("blocks?downres=true", "ingest-supervoxels", "blocks?scale=1"):
+            assert segmentation.post(endpoint, body).status == 400, name
+        assert segmentation.commits() == before
+    assert segmentation.get("blocks/64_64_64/-32_-32_-32").ok().body == b""
+    good = volumes.stream_of(volumes.encoded(np.ones((16, 16, 16), np.uint64), (0, 0, 0), segmentation.block))
+    for endpoint in (
+        "blocks?scale=3",
+        "blocks?scale=x",
+        "blocks?scale=1&downres=true",
+        "blocks?compression=lz4",
+        "ingest-supervoxels?scale=3",
+    ):
+        assert segmentation.post(endpoint, good).status == 400
+    assert segmentation.post("blocks").ok()
+
+
+def test_writes_that_are_refused(segmentation: Any) -> None:
+    block = np.ones((16, 16, 16), np.uint64).tobytes()
+    before = segmentation.commits()
+    for rest, body in (
+        ("raw/0_1_2/16_16_16/5_0_0", block),
+        ("raw/0_1_2/15_16_16/0_0_0", block),
+        ("raw/0_1_2/16_16_16/0_0_0", block[:-1]),
+        ("raw/0_1_2/16_16_16/0_0_0", block + b"\0"),
+        ("raw/0_1_2/16_16_16/0_0_0", b""),
+        ("raw/xy/16_16/0_0_0", block),
+        ("raw/0_1_2/16_16_16/0_0_0?roi=none", block),
+        ("raw/0_1_2/16_16_16/0_0_0?compression=lz4", b"abc" * 9),
+        ("raw/0_1_2/16_16_16/0_0_0?compression=gzip", b"abc" * 9),
+        ("raw/0_1_2/16_16_16/0_0_0?compression=zip", block),
+        ("raw/0_1_2/160000_16000_16000/0_0_0", block),
+    ):
+        assert 400 <= segmentation.post(rest, body).status < 500
+    assert segmentation.commits() == before
+    segmentation.client.commit(segmentation.root)
+    assert segmentation.post("raw/0_1_2/16_16_16/0_0_0", block).status == 400
+
+
+def test_a_mutation_has_a_largest_size(
+    tmp_path_factory: pytest.TempPathFactory, plugins: Callable[[], Plugins], volumes: SimpleNamespace
+) -> None:
+    limits = LimitSettings(mutation_bytes=20_000)
+    server = ServerThread(tmp_path_factory.mktemp("small"), Config(limits=limits), plugins=plugins())
+    root = server.client.new_repo()
+    server.client.new_instance(root, "labelmap", "seg", BlockSize="16,16,16", MaxDownresLevel="2")
+    noise = np.random.default_rng(1).integers(0, 2**63, (32, 32, 32), np.uint64)
+    path = f"/api/node/{root}/seg/raw/0_1_2/32_32_32/0_0_0"
+    assert server.client.post(path, noise.tobytes()).status == 413
+    assert server.client.get(path).ok().body == bytes(noise.nbytes)
+    server.client.post(path, bytes(noise.nbytes)).ok()
+    server.stop()
+
+
+def test_a_damaged_block_is_named(segmentation: Any) -> None:
+    segmentation.write_raw(np.full((16, 16, 16), 3, np.uint64), (16, -16, 0)).ok()
+    server = segmentation.server.server
+    repo, version = server.repos.find(segmentation.root)
+    instance = server.instances.get(repo, "seg")
+    from dvid_labelmap.keys import block_key  # noqa: PLC0415 - for this alone
+
+    with instance.begin(version) as txn:
+        txn.put(block_key(0, (1, -1, 0)), gzip.compress(b"no block"), 0)
+        txn.emit("damage")
+    for rest in ("raw/0_1_2/16_16_16/16_-16_0", "label/20_-3_4", "blocks/16_16_16/16_-16_0?compression=lz4"):
+        reply = segmentation.get(rest)
+        assert reply.status == 500
+        assert "(1, -1, 0)" in reply.text
+    assert [sentence for sentence in instance.check(version) if "(1, -1, 0) of scale 0" in sentence]
+
+
+def test_branches_that_disagree(segmentation: Any) -> None:
+    seg = segmentation
+    seg.client.commit(seg.root)
+    one, two = seg.client.child(seg.root, "one"), seg.client.child(seg.root, "two")
+    seg.write_raw(np.full((16, 16, 16), 8, np.uint64), (0, 0, 0), version=one).ok()
+    seg.write_raw(np.full((16, 16, 16), 9, np.uint64), (0, 0, 0), version=two).ok()
+    seg.write_raw(np.full((16, 16, 16), 4, np.uint64), (64, 0, 0), version=two).ok()
+    seg.client.commit(one)
+    seg.client.commit(two)
+    body = {"mergeType": "conflict-free", "parents": [one, two], "note": ""}
+    merged = seg.client.post(f"/api/repo/{seg.root}/merge", body).ok().json()["child"]
+    assert seg.get("raw/0_1_2/16_16_16/0_0_0", version=merged).status == 409
+    assert seg.json("label/64_0_0", merged) == {"Label": 4}
+    assert seg.json("maxlabel", merged) == {"maxlabel": 9}
+    assert seg.json("info", merged)["Extents"] == {"MinPoint": [0, 0, 0], "MaxPoint": [79, 15, 15]}
+    seg.write_raw(np.full((16, 16, 16), 5, np.uint64), (32, 0, 0), version=merged).ok()
+    assert seg.json("label/16_0_0?scale=1", merged) == {"Label": 5}
+    assert seg.get("label/0_0_0?scale=1", version=merged).status == 409
+    seg.write_raw(np.full((16, 16, 16), 6, np.uint64), (0, 0, 0), version=merged).ok()
+    assert seg.json("label/0_0_0?scale=1", merged) == {"Label": 6}
+    assert [seg.json(f"label/{x}_0_0?scale=2", merged)["Label"] for x in (0, 8, 16)] == [6, 5, 4]
+
+
+def test_writers_of_one_version_are_ordered(segmentation: Any) -> None:
+    """Eight blocks of one low block, each by another client: none is lost in the low block."""
+    seg = segmentation
+
+    def write(number: int) -> None:
+        x, y, z = (16 * (number >> shift & 1) for shift in range(3))
+        with seg.server.new_client() as client:
+            body = np.full((16, 16, 16), number + 1, np.uint64).tobytes()
+            client.post(seg.path(f"raw/0_1_2/16_16_16/{x}_{y}_{z}"), body).ok()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(8)))
+    low = seg.read_raw((16, 16, 16), (0, 0, 0), "?scale=1")
+    assert np.unique(low).tolist() == list(range(1, 9))
+    assert seg.json("maxlabel") == {"maxlabel": 8}
+
+
+def test_followers_see_each_write_and_clients_do_not(segmentation: Any, volumes: SimpleNamespace) -> None:
+    seg = segmentation
+    seg.write_raw(np.ones((16, 16, 32), np.uint64), (-32, 0, 16)).ok()
+    block = volumes.encoded(np.ones((16, 16, 16), np.uint64), (3, 0, 0), seg.block)
+    seg.post("ingest-supervoxels", volumes.stream_of(block)).ok()
+    server = seg.server.server
+    repo, version = server.repos.find(seg.root)
+    first, second = server.instances.get(repo, "seg").mutations(version)
+    assert first.mutation_id
+    assert not second.mutation_id
+    assert first.entries[0]["Action"] == "blocks"
+    assert np.frombuffer(first.entries[0]["Blocks"], "<i4").reshape(-1, 3).tolist() == [[-2, 0, 1], [-1, 0, 1]]
+    assert seg.json("mutations") == []
+
+
+def test_throttled_requests(segmentation: Any) -> None:
+    throttle = segmentation.server.server.throttle
+    rests = ("raw/0_1_2/16_16_16/0_0_0", "blocks/16_16_16/0_0_0", "specificblocks?blocks=0,0,0")
+    for rest in rests:
+        query = "&throttle=on" if "?" in rest else "?throttle=on"
+        with throttle.operation():
+            assert segmentation.get(rest + query).status == 503
+        segmentation.get(rest + query).ok()
+    assert segmentation.client.head(segmentation.path(rests[0])).headers["content-length"] == str(8 * 16**3)

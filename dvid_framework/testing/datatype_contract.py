@@ -119,7 +119,7 @@ class DatatypeContract:
 
     def _state(self, client: Client, uuid: str, name: str = "data") -> _State:
         replies = {path: client.get(f"/api/node/{uuid}/{name}{path}") for path in self.reads}
-        return {path: (reply.status, reply.body) for path, reply in replies.items()}
+        return {path: (reply.status, reply.body if reply.status == 200 else b"") for path, reply in replies.items()}
 
     def _routes(self, server: ServerThread) -> list[tuple[str, str]]:
         datatype = server.server.datatypes[self.type_name]

@@ -15,6 +15,7 @@ import msgspec
 
 from dvid_framework.errors import BadRequest, DvidError, TooLarge
 from dvid_framework.instances.datatype import Instance
+from dvid_framework.versions.gate import WAIT_SECONDS
 from dvid_framework.versions.record import VersionRecord
 from dvid_framework.versions.repo import Repo
 from dvid_framework.versions.txn import Txn
@@ -107,6 +108,15 @@ class Call:
         if self._view is not None:
             self._view.close()
             self._view = None
+
+
+def _patience() -> float:
+    """Return how long a mutation may wait for a commit: not at all on the event loop, which others need to finish."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return WAIT_SECONDS
+    return 0.0
 
 
 class _BodyRequest(litestar.Request[Any, Any, Any]):
@@ -249,10 +259,17 @@ class InstanceRequest(_BodyRequest, Generic[_I]):
         return self.call.query.get(name) == "true"
 
     def begin(self, durable: bool = True) -> Txn:
-        """Begin a mutation of the instance at the version, for the user and application of the request."""
+        """Begin a mutation of the instance at the version, for the user and application of the request.
+
+        Raises:
+            Locked: the version is committed.
+            Unavailable: it is being committed.
+        """
         call = self.call
         lift = call.admin or self.server.full_write
-        return self.instance.begin(self.version, user=call.user, app=call.app, lift_lock=lift, durable=durable)
+        return self.instance.begin(
+            self.version, user=call.user, app=call.app, lift_lock=lift, durable=durable, wait=_patience()
+        )
 
     def throttled(self) -> AbstractContextManager[None]:
         """Return a context that holds one of the places for throttled operations if the request has `throttle=on`.

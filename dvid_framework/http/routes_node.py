@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -100,7 +102,9 @@ async def commit(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     del uuid
     body = fold_keys(await request.read_body(1 << 20), _CommitBody)
     version = request.version
-    await request.run(commit_version, request.server.repos, request.repo, version, body.note, body.log, request.who)
+    # Not in the pool for work: there it would take a thread from the mutations that it waits for.
+    repos, who = request.server.repos, request.who
+    await asyncio.to_thread(commit_version, repos, request.repo, version, body.note, body.log, who)
     return json_answer({"committed": version.uuid})
 
 

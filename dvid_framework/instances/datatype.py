@@ -16,6 +16,7 @@ from dvid_framework.storage import keys
 from dvid_framework.storage.base import Capability
 from dvid_framework.storage.envelope import CODECS, open_value
 from dvid_framework.storage.log import CommitLog
+from dvid_framework.versions.gate import WAIT_SECONDS
 from dvid_framework.versions.record import InstanceRecord, Mutation, VersionRecord
 from dvid_framework.versions.repo import Repo
 from dvid_framework.versions.repos import Repos
@@ -174,6 +175,7 @@ class Instance:
         app: str = "",
         lift_lock: bool = False,
         durable: bool = True,
+        wait: float = WAIT_SECONDS,
     ) -> Txn:
         """Begin a mutation of the data at a version: use it in a `with` statement.
 
@@ -183,13 +185,14 @@ class Instance:
             app: with which application.
             lift_lock: an administrator may change a committed version.
             durable: whether the unit must survive a power loss before the answer (else: within a second).
+            wait: seconds to wait for a commit of the version.
 
         Raises:
             Locked: the version is committed.
             Unavailable: it is being committed.
         """
         context, number = self._context, self._at(version)
-        context.repos.gates.enter(number)
+        context.repos.gates.enter(number, wait)
         if self.record.versioned and not lift_lock and context.repo.dag[number].locked:
             context.repos.gates.leave(number)
             raise Locked(f"version {version.uuid} is committed; make a new version or a branch to go on")

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 
 from dvid_framework.errors import Unavailable
 
-__all__ = ["Gates"]
+__all__ = ["WAIT_SECONDS", "Gates"]
+
+WAIT_SECONDS = 2.0
+"""How long a mutation waits for a commit: not long, for those in flight may need the thread that it waits in."""
 
 
 class Gates:
@@ -21,7 +24,7 @@ class Gates:
         self._in_flight: Counter[int] = Counter()
         self._closing: set[int] = set()
 
-    def enter(self, version: int, seconds: float = 30.0) -> None:
+    def enter(self, version: int, seconds: float = WAIT_SECONDS) -> None:
         """Begin a mutation; waits while the version is being committed.
 
         Raises:

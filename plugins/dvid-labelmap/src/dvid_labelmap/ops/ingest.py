@@ -164,7 +164,7 @@ def store_voxels(
 
 
 def store_blocks(
-    instance: LabelMapInstance, version: VersionRecord, txn: Txn, write: BlockWrite, scale: int, *, numbered: bool
+    instance: LabelMapInstance, version: VersionRecord, txn: Txn, write: BlockWrite, *, scale: int, numbered: bool
 ) -> None:
     """Store blocks of one scale and nothing else, and commit.
 

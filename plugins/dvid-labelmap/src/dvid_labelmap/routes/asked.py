@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -12,11 +12,12 @@ from dvid_voxels.shapes import Shape, parse_shape
 from dvid_framework.api import Answer, BadRequest, BlockMask, InstanceRequest, Pieces
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.ops.bounds import bad_input, parse_scale
+from dvid_labelmap.ops.ingest import BlockWrite
 from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.mask import inside_of
 from dvid_labelmap.ops.volumes import VolumeRead
 
-__all__ = ["NOT_DURABLE", "LabelRequest", "held", "shape_of", "streamed", "volume_read"]
+__all__ = ["NOT_DURABLE", "LabelRequest", "held", "shape_of", "streamed", "volume_read", "write_in_turn"]
 
 LabelRequest = InstanceRequest[LabelMapInstance]
 NOT_DURABLE = {"DVID-Durable": "false"}
@@ -78,3 +79,26 @@ def streamed(request: LabelRequest, pieces: Iterator[Buffer], holding: int, leng
         stack.close()
         raise
     return Pieces(pieces, request.server.pool, length=length, on_end=stack.close)
+
+
+async def write_in_turn(
+    request: LabelRequest, write: BlockWrite, store: Callable[..., None], **options: object
+) -> None:
+    """Store blocks when it is this request's turn at the version.
+
+    The transaction begins and ends in the thread: it may wait for a commit of the version, as the loop must not.
+
+    Args:
+        request: the request.
+        write: the blocks.
+        store: `store_voxels` or `store_blocks`.
+        options: what it takes besides.
+    """
+    instance, version = request.instance, request.version
+
+    def run() -> None:
+        with request.begin(durable=False) as txn:
+            store(instance, version, txn, write, **options)
+
+    async with instance.queue(instance.number_of(version)):
+        await request.run(run)

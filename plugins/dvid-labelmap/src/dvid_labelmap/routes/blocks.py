@@ -18,8 +18,8 @@ from dvid_labelmap.ops.blocks import (
     stream_pieces,
 )
 from dvid_labelmap.ops.bounds import parse_scale
-from dvid_labelmap.ops.ingest import blocks_of_stream, store_blocks, store_voxels
-from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, streamed, volume_read
+from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_stream, store_blocks, store_voxels
+from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, streamed, volume_read, write_in_turn
 
 __all__ = ["ROUTES"]
 
@@ -95,6 +95,12 @@ def _write_scale(request: LabelRequest, scale: str | None) -> int:
     return level
 
 
+async def _read_blocks(request: LabelRequest) -> BlockWrite | None:
+    # What is stored of a stream is never less than the stream.
+    body = await request.read_body(min(request.server.limits.body_bytes, request.server.limits.mutation_bytes))
+    return await request.run(blocks_of_stream, body, request.instance.settings.block_size)
+
+
 @post("/blocks")
 async def post_blocks(
     request: LabelRequest,
@@ -109,21 +115,17 @@ async def post_blocks(
     written, or after an error nothing.
     """
     del noindexing
-    level, instance = _write_scale(request, scale), request.instance
+    level = _write_scale(request, scale)
     if compression != "blocks":
         raise BadRequest("blocks are written as gzip of DVID label blocks: compression=blocks")
     if downres == "true" and level:
         raise BadRequest("downres=true makes lower scales of scale 0 only")
     with request.throttled():
-        write = await request.run(blocks_of_stream, await request.read_body(), instance.settings.block_size)
-        if write is not None:
-            async with instance.queue(instance.number_of(request.version)):
-                with request.begin(durable=False) as txn:
-                    if level:
-                        await request.run(store_blocks, instance, request.version, txn, write, level, numbered=True)
-                    else:
-                        downward = downres == "true"
-                        await request.run(store_voxels, instance, request.version, txn, write, downres=downward)
+        write = await _read_blocks(request)
+        if write is not None and level:
+            await write_in_turn(request, write, store_blocks, scale=level, numbered=True)
+        elif write is not None:
+            await write_in_turn(request, write, store_voxels, downres=downres == "true")
     return empty(200, NOT_DURABLE)
 
 
@@ -133,12 +135,10 @@ async def ingest_supervoxels(request: LabelRequest, scale: FromQuery[str | None]
 
     For loaders that make all scales themselves: the quickest way in.
     """
-    level, instance = _write_scale(request, scale), request.instance
-    write = await request.run(blocks_of_stream, await request.read_body(), instance.settings.block_size)
+    level = _write_scale(request, scale)
+    write = await _read_blocks(request)
     if write is not None:
-        async with instance.queue(instance.number_of(request.version)):
-            with request.begin(durable=False) as txn:
-                await request.run(store_blocks, instance, request.version, txn, write, level, numbered=False)
+        await write_in_turn(request, write, store_blocks, scale=level, numbered=False)
     return empty(200, NOT_DURABLE)
 
 

@@ -38,8 +38,12 @@ async def metadata(request: LabelRequest) -> Answer:
 async def post_extents(request: LabelRequest) -> Answer:
     """Set the extents of this version: `{"MinPoint": [0,0,0], "MaxPoint": [63,63,63]}`, both included."""
     extents = parse_extents(await request.read_body(_BODY_BYTES))
-    with request.begin() as txn:
-        await request.run(set_extents, request.instance, request.version, txn, extents)
+
+    def run() -> None:
+        with request.begin() as txn:
+            set_extents(request.instance, request.version, txn, extents)
+
+    await request.run(run)
     return empty()
 
 

@@ -9,7 +9,7 @@ from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, binary, 
 from dvid_labelmap.codec import check_read, decode_volume, encode_volume
 from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_volume, check_target, store_voxels
 from dvid_labelmap.ops.volumes import WHOLE_BYTES, VolumeRead, checked_box
-from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, held, shape_of, streamed, volume_read
+from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, held, shape_of, streamed, volume_read, write_in_turn
 from dvid_labelmap.routes.images import slice_answer
 
 __all__ = ["ROUTES"]
@@ -119,9 +119,7 @@ async def post_raw(
         write = await request.run(_encode, body, read, shape.box, word)
         del body
         if write is not None:
-            async with instance.queue(instance.number_of(request.version)):
-                with request.begin(durable=False) as txn:
-                    await request.run(store_voxels, instance, request.version, txn, write, downres=True)
+            await write_in_turn(request, write, store_voxels, downres=True)
     return empty(200, NOT_DURABLE)
 
 

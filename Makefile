@@ -22,7 +22,7 @@ DEMO_DATA ?= dvid-demo
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: docs help demo install test lint types unit long twins nightly wheels tox lock clean kernels
+.PHONY: docs format help demo install test lint types unit long twins nightly wheels tox lock clean kernels
 
 help: ## show this
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -63,7 +63,11 @@ demo: $(VENV)/.demo $(KERNELS) ## a server with a demo repo
 
 lint: install ## ruff: rules and format
 	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff format --check --exclude '*.md' .
+
+format: install ## bring the code into the one format
+	@$(BIN)/ruff check --quiet --fix --select I .
+	@$(BIN)/ruff format --exclude '*.md' .
 
 types: install ## mypy, strict
 	@$(BIN)/mypy

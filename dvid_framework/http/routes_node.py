@@ -101,10 +101,10 @@ async def commit(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     """
     del uuid
     body = fold_keys(await request.read_body(1 << 20), _CommitBody)
-    version = request.version
+    version, stores = request.version, request.server.stores
     # Not in the pool for work: there it would take a thread from the mutations that it waits for.
     repos, who = request.server.repos, request.who
-    await asyncio.to_thread(commit_version, repos, request.repo, version, body.note, body.log, who)
+    await asyncio.to_thread(commit_version, repos, request.repo, version, body.note, body.log, who, stores.sync)
     return json_answer({"committed": version.uuid})
 
 

@@ -121,6 +121,11 @@ class Stores:
         wanted = [f"{name}:{uuid}", *(f"{key}={value}" for key, value in tags.items()), type_name]
         return next((self._choices[spec] for spec in wanted if spec in self._choices), self.default)
 
+    def sync(self) -> None:
+        """Return when all that was written to any store survives a power loss."""
+        for log in self._logs.values():
+            log.make_durable(log.written)
+
     def close(self) -> None:
         """Sync and close all stores; one that fails does not keep the others open."""
         with ExitStack() as closing:

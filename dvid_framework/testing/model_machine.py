@@ -271,6 +271,11 @@ class VersionedStateMachine(RuleBasedStateMachine):
                 else:
                     value = view.get(key)
                     assert (None if value is None else bytes(value)) == wanted.get(key)
+                    seen = view.version_of(key)
+                    assert (None if seen is None else {seen}) == self._versions_of(name, node, key)
+            decided = [key for key in reversed(_KEYS) if key not in undecided]
+            several = view.multi_get(decided)
+            assert [None if value is None else bytes(value) for value in several] == [*map(wanted.get, decided)]
             start, stop = _KEYS[node % len(_KEYS)], _KEYS[(node * 3 + 5) % len(_KEYS)]
             for first, last in ((b"", None), (start, stop)):
                 inside = {key: value for key, value in wanted.items() if first <= key and (last is None or key < last)}
@@ -281,6 +286,10 @@ class VersionedStateMachine(RuleBasedStateMachine):
                     assert {key: bytes(value) for key, value in view.scan(first, last)} == inside
         if node == len(self.model.versions) - 1:
             self._compare_conflicts(name, node)
+
+    def _versions_of(self, name: str, node: int, key: bytes) -> set[int] | None:
+        """Return the real id of the version whose value of a key is seen; None if there is none."""
+        return {self._record(seen).id for seen in self.model.visible(name, node, key)} or None
 
     def _compare_conflicts(self, name: str, node: int) -> None:
         if name in self.model.unversioned:

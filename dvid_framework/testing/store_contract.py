@@ -177,6 +177,22 @@ class StoreContract:
     def test_multi_get_of_nothing(self, store: Store) -> None:
         assert store.multi_get([]) == []
 
+    def test_scan_keys_each_gives_a_list_for_each_range(self, store: Store) -> None:
+        _letters(store)
+        ranges = [(b"d", b"f"), (b"a", b"c"), (b"x", b"z"), (b"c", b"c"), (b"e", b"b"), (b"d", b"f"), (b"", _END)]
+        found = list(store.scan_keys_each(ranges))
+        assert found == [list(store.scan_keys(start, stop)) for start, stop in ranges]
+        assert list(store.scan_keys_each([])) == []
+
+    def test_scan_keys_each_may_be_left_early_and_nested(self, store: Store) -> None:
+        _letters(store)
+        outer = store.scan_keys_each([(b"a", b"c"), (b"c", b"e")])
+        assert next(outer) == [b"a", b"b"]
+        assert next(store.scan_keys_each([(b"e", b"g")])) == [b"e", b"f"]
+        assert next(outer) == [b"c", b"d"]
+        del outer
+        _fill(store, (b"g", b""))
+
     # -- scans
 
     def test_a_scan_of_an_empty_store(self, store: Store) -> None:
@@ -304,6 +320,7 @@ class StoreContract:
         store.write(batch_of([(b"a", b"changed"), (b"c", None), (b"x", b"new")]))
         assert _everything(snapshot) == before
         assert snapshot.multi_get([b"a", b"c", b"x"]) == [b"aa", b"cc", None]
+        assert list(snapshot.scan_keys_each([(b"c", b"d"), (b"w", b"z")])) == [[b"c"], []]
         assert list(snapshot.scan_keys(b"b", b"z", reverse=True)) == [b"f", b"e", b"d", b"c", b"b"]
         snapshot.close()
 
@@ -363,10 +380,11 @@ class StoreContract:
             lambda store: store.multi_get([b"a"]),
             lambda store: list(store.scan(b"", _END)),
             lambda store: list(store.scan_keys(b"", _END)),
+            lambda store: list(store.scan_keys_each([(b"", _END)])),
             lambda store: store.write(batch_of([(b"a", b"1")])),
             lambda store: store.snapshot().get(b"a"),
         ],
-        ids=["get", "multi_get", "scan", "scan_keys", "write", "snapshot"],
+        ids=["get", "multi_get", "scan", "scan_keys", "scan_keys_each", "write", "snapshot"],
     )
     def test_a_closed_store_raises_storage_errors(self, store: Store, use: Callable[[Store], object]) -> None:
         _letters(store)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dvid_framework.errors import BadRequest, Locked
 from dvid_framework.versions.dag import MASTER
@@ -19,7 +19,15 @@ def log_lines(lines: Sequence[str]) -> list[str]:
     return [f"{log_time()}  {line}" for line in lines]
 
 
-def commit_version(repos: Repos, repo: Repo, version: VersionRecord, note: str, log: Sequence[str], user: str) -> None:
+def commit_version(
+    repos: Repos,
+    repo: Repo,
+    version: VersionRecord,
+    note: str = "",
+    log: Sequence[str] = (),
+    user: str = "",
+    sync: Callable[[], None] | None = None,
+) -> None:
     """Lock a version for ever, once the mutations in flight are done.
 
     Args:
@@ -29,12 +37,15 @@ def commit_version(repos: Repos, repo: Repo, version: VersionRecord, note: str, 
         note: its new note; empty keeps the old one.
         log: lines to add to its log.
         user: who asked for it.
+        sync: makes durable what was written to stores other than that of the metadata.
 
     Raises:
         Locked: it is committed already.
         Unavailable: mutations in flight did not end in time.
     """
     with repos.gates.closed(version.id), repos.lock:
+        if sync is not None:
+            sync()
         now = repo.dag[version.id]
         if now.locked:
             raise Locked(f"version {now.uuid} is committed already")

@@ -254,3 +254,9 @@ def test_a_damaged_block_is_named(segmentation: Any) -> None:
         assert reply.status == 500
         assert "(1, -1, 0)" in reply.text
     assert [sentence for sentence in instance.check(version) if "(1, -1, 0) of scale 0" in sentence]
+
+
+def test_too_many_points_are_counted_before_they_are_made(segmentation: Any) -> None:
+    reply = segmentation.get("labels", b"[" + b"[0,0,0]," * 1_000_001 + b"[0,0,0]]")
+    assert reply.status == 400
+    assert "1000000" in reply.text

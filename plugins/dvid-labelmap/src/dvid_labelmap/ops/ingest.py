@@ -13,7 +13,7 @@ from dvid_voxels.geometry import Box, Triple
 from dvid_voxels.tiling import block_coordinates
 from numpy.typing import NDArray
 
-from dvid_framework.api import BadRequest, Txn, VersionRecord
+from dvid_framework.api import NONE, BadRequest, Txn, VersionRecord
 from dvid_labelmap.keys import block_key
 from dvid_labelmap.model import Extents
 from dvid_labelmap.ops.bounds import MOST_BLOCKS, THREADS, bad_input
@@ -117,7 +117,7 @@ def blocks_of_volume(
 
 def _put_blocks(txn: Txn, scale: int, coordinates: NDArray[np.int64], payloads: Sequence[Buffer]) -> None:
     for (x, y, z), payload in zip(coordinates.tolist(), payloads, strict=True):
-        txn.put(block_key(scale, (x, y, z)), bytes(payload), 0)
+        txn.put(block_key(scale, (x, y, z)), bytes(payload), NONE)
 
 
 def _record(txn: Txn, action: str, scale: int, coordinates: NDArray[np.int64]) -> None:
@@ -156,7 +156,7 @@ def store_voxels(
         if grown != own:
             write_extents(txn, grown)
         _record(txn, "blocks", 0, write.coordinates)
-        assert txn.mutation_id
+        _ = txn.mutation_id  # every write of voxels takes one
         with instance.counters.lock:
             if write.largest:
                 instance.counters.raise_to(txn, number, write.largest, instance.members(version))
@@ -183,5 +183,5 @@ def store_blocks(
         _put_blocks(txn, scale, write.coordinates, write.payloads)
         _record(txn, "ingest-blocks", scale, write.coordinates)
         if numbered:
-            assert txn.mutation_id
+            _ = txn.mutation_id
         txn.commit()

@@ -37,11 +37,10 @@ def _stream(
     request: LabelRequest, found: Iterator[tuple[Triple, memoryview]], scale: int, compression: str, count: int | None
 ) -> Answer:
     """Answer with blocks; their number is known where the length of the answer can be told."""
-    size, view = request.instance.settings.block_size, request.view
+    size = request.instance.settings.block_size
     read = volume_read(request, None, request.query.get("supervoxels"))
     pieces: Iterator[Buffer] = stream_pieces(found, scale, size, compression, read.mapping)
     length = None if count is None else count * (_HEADER_BYTES + 8 * size[0] * size[1] * size[2])
-    del view
     return streamed(request, pieces, _HOLDING, length)
 
 

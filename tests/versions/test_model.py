@@ -15,6 +15,7 @@ _STORES: dict[str, OpenerIn] = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(24 * 3600)  # the nightly size takes hours
 @pytest.mark.parametrize("kind", _STORES)
 def test_the_core_reads_as_the_model_on_each_store(kind: str) -> None:
     run_machine(machine_for(_STORES[kind]))

@@ -20,6 +20,7 @@ class Dag:
     def __init__(self, versions: Iterable[VersionRecord]) -> None:
         self._versions: dict[int, VersionRecord] = {}
         self._children: dict[int, list[int]] = {}
+        self._heads: dict[str, int] = {}  # the youngest version of a branch: a child in it would be younger
         self._lineages: dict[int, Lineage] = {}
         for version in sorted(versions, key=lambda version: version.id):
             self.add(version)
@@ -30,6 +31,7 @@ class Dag:
         self._versions[version.id] = version
         for parent in version.parents:
             self._children[parent].append(version.id)
+        self._heads[version.branch] = version.id
 
     def replace(self, version: VersionRecord) -> None:
         """Put a changed record in place of the one with its id; parents never change."""
@@ -70,7 +72,7 @@ class Dag:
 
     def branches(self) -> set[str]:
         """Return the names of all branches; master's is the empty name."""
-        return {version.branch for version in self}
+        return set(self._heads)
 
     def branch_child(self, number: int, branch: str) -> int | None:
         """Return the child of a version on the given branch, or None."""
@@ -86,10 +88,10 @@ class Dag:
             BadRequest: there is no such branch.
         """
         branch = "" if name == MASTER else name
-        for version in reversed(list(self)):
-            if version.branch == branch and self.branch_child(version.id, branch) is None:
-                return version
-        raise BadRequest(f"there is no branch {name!r} in this repo")
+        number = self._heads.get(branch)
+        if number is None:
+            raise BadRequest(f"there is no branch {name!r} in this repo")
+        return self._versions[number]
 
     def branch_versions(self, name: str) -> list[VersionRecord]:
         """Return a branch from its newest version to the root of the repo; none for an unknown branch.

@@ -15,7 +15,7 @@ from dvid_labels import numpy_kernels, parse_block_stream
 from numpy.typing import NDArray
 
 from dvid_framework.api import BlockMask, Datatype, Instance, VersionRecord, hookimpl
-from dvid_framework.plugins import Plugins
+from dvid_framework.testing import Plugins
 from dvid_framework.testing.client import Client, Reply
 from dvid_framework.testing.running import ServerThread
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dvid_framework.plugins import Plugins
+from dvid_framework.testing import Plugins
 from dvid_framework.testing.running import ServerThread
 
 

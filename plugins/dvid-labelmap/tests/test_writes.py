@@ -14,8 +14,7 @@ import pytest
 from dvid_labels import numpy_kernels
 from numpy.typing import NDArray
 
-from dvid_framework.config import Config, LimitSettings
-from dvid_framework.plugins import Plugins
+from dvid_framework.testing import Config, LimitSettings, Plugins
 from dvid_framework.testing.running import ServerThread
 
 Labels = NDArray[np.uint64]

@@ -21,15 +21,14 @@ TOKEN = "peer"
 # The lists of `expected/` that must pass whole; each one grows this list when its work is done.
 LISTS = ("01-first-light",)
 
-pytestmark = [
-    pytest.mark.conformance,
-    pytest.mark.skipif(not FOLDER.exists(), reason=f"no recordings at {FOLDER}: set DVID_CONFORMANCE"),
-]
+pytestmark = pytest.mark.conformance
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", LISTS)
-def test_every_case_of_a_list_passes(name: str, dvid_process: ProcessFactory) -> None:
+def test_every_case_of_a_list_passes(
+    name: str, dvid_process: ProcessFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
     server = dvid_process(admin_token=TOKEN)
     command = [sys.executable, FOLDER / "replay.py", "--url", server.url, "--admin-token", TOKEN]
     result = subprocess.run(
@@ -41,3 +40,5 @@ def test_every_case_of_a_list_passes(name: str, dvid_process: ProcessFactory) ->
     )
     assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]
     assert server.stop() == 0
+    with capsys.disabled():
+        print(f"\n{name}: {result.stdout.splitlines()[-1]}")  # noqa: T201 - the figure that is looked for

@@ -18,9 +18,13 @@ async def greet(request: InstanceRequest[GreetingInstance], language: FromPath[s
 async def set_word(request: InstanceRequest[GreetingInstance], language: FromPath[str]) -> Answer:
     """Set the greeting of a language at this version."""
     word = await request.read_body(limit=1000)
-    with request.begin() as txn:
-        txn.put(language.encode(), word)
-        txn.emit("word", Language=language)
+
+    def write() -> None:
+        with request.begin() as txn:
+            txn.put(language.encode(), word)
+            txn.emit("word", Language=language)
+
+    await request.run(write)
     return text_answer("set")
 
 

@@ -5,22 +5,31 @@
 #[cfg(not(target_endian = "little"))]
 compile_error!("dvid-kernels reads and writes little-endian volumes in place");
 
+mod binary_blocks;
 mod bitpack;
+mod bodies;
 mod buffers;
+mod changes;
 mod decode;
 mod downsample;
 mod encode;
 mod fault;
 mod gzip;
 mod inspect;
+mod label_index;
 mod label_set;
 mod layout;
 mod mapping;
+mod mapping_ops;
+mod members;
+mod messages;
 mod pool;
 mod reading;
+mod runs;
 mod segmentation;
 mod session;
 mod target;
+mod wire;
 mod writing;
 
 use pyo3::prelude::*;
@@ -30,5 +39,7 @@ fn _dvid_kernels(module: &Bound<PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("LabelFormatError", module.py().get_type::<fault::LabelFormatError>())?;
     reading::register(module)?;
-    writing::register(module)
+    writing::register(module)?;
+    bodies::register(module)?;
+    messages::register(module)
 }

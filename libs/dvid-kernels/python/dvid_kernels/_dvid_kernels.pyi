@@ -8,6 +8,19 @@ _Buffer: TypeAlias = bytes | bytearray | memoryview
 _Shape: TypeAlias = tuple[int, int, int]
 _Labels: TypeAlias = NDArray[np.uint64]
 _Mapping: TypeAlias = tuple[_Labels, _Labels] | None
+_Texts: TypeAlias = list[str]
+_Indices: TypeAlias = tuple[
+    _Labels,
+    NDArray[np.int64],
+    NDArray[np.int32],
+    _Labels,
+    NDArray[np.uint32],
+    _Labels,
+    _Labels,
+    _Texts,
+    _Texts,
+    _Texts,
+]
 
 __version__: str
 
@@ -52,3 +65,36 @@ def downsample_blocks(
     threads: int,
 ) -> list[bytes]: ...
 def encode_segmentation(volume: _Labels) -> NDArray[np.uint32]: ...
+def body_runs(
+    blocks: Sequence[_Buffer | None],
+    firsts: NDArray[np.int64],
+    shape: _Shape,
+    supervoxels: _Labels,
+    low: _Shape,
+    high: _Shape,
+    threads: int,
+) -> NDArray[np.int32]: ...
+def body_binary_blocks(
+    blocks: Sequence[_Buffer | None],
+    firsts: NDArray[np.int64],
+    shape: _Shape,
+    supervoxels: _Labels,
+    threads: int,
+) -> list[bytes]: ...
+def count_changes(
+    old: Sequence[_Buffer | None], new: Sequence[_Buffer | None], shape: _Shape, threads: int
+) -> tuple[NDArray[np.int64], _Labels, NDArray[np.int64]]: ...
+def index_messages(
+    labels: _Labels,
+    firsts: NDArray[np.int64],
+    keys: _Labels,
+    supervoxels: _Labels,
+    counts: NDArray[np.uint32],
+    surface: _Labels,
+    last_mutids: _Labels,
+    texts: tuple[Sequence[str], Sequence[str], Sequence[str]],
+) -> list[bytes]: ...
+def read_indices(messages: Sequence[_Buffer]) -> _Indices: ...
+def decode_indices(body: _Buffer, limit: int) -> _Indices: ...
+def decode_mapping_ops(body: _Buffer, limit: int) -> tuple[_Labels, _Labels]: ...
+def encode_mapping_ops(original: _Labels, mapped: _Labels, mutid: int) -> bytes: ...

@@ -9,9 +9,25 @@ from numpy.typing import ArrayLike, NDArray
 from dvid_labels.layout import SIDE, check_shape
 from dvid_labels.types import Labels, Payloads, Shape
 
-__all__ = ["Region", "check_octants", "check_origins", "check_out", "check_points", "check_region", "check_volume"]
+__all__ = [
+    "Bounds",
+    "Region",
+    "check_block_coordinates",
+    "check_bounds",
+    "check_octants",
+    "check_origins",
+    "check_out",
+    "check_points",
+    "check_region",
+    "check_supervoxels",
+    "check_threads",
+    "check_volume",
+]
 
 Region: TypeAlias = tuple[Shape, Shape]
+#: Lowest and highest voxel (x, y, z), both within.
+Bounds: TypeAlias = tuple[Shape, Shape]
+_INT32 = np.iinfo(np.int32)
 _MOST_THREADS = 8
 _FARTHEST = 1 << 40
 
@@ -105,3 +121,58 @@ def check_octants(octants: Sequence[Payloads], written: NDArray[np.uint8], old: 
     if flags.shape != (len(octants), 8) or len(old) != len(octants) or any(len(eight) != 8 for eight in octants):
         raise ValueError("each low block needs eight octants, eight flags and one old block")
     return flags
+
+
+def check_block_coordinates(coordinates: ArrayLike, block_shape: Shape, count: int) -> NDArray[np.int64]:
+    """Check block coordinates: integers (n, 3) as x, y, z, no two alike, whose voxels are within int32.
+
+    Returns:
+        First voxel of each block, int64 (n, 3) as x, y, z.
+
+    Raises:
+        ValueError: they are not such, or there are not `count` of them.
+    """
+    check_shape(block_shape)
+    places = np.ascontiguousarray(coordinates, np.int64).reshape(-1, 3)
+    if len(places) != count:
+        raise ValueError("there must be one block coordinate for each payload")
+    if not len(places):
+        return places
+    side = np.array(block_shape, np.int64)
+    if (places < _INT32.min // side).any() or (places > _INT32.max // side).any():
+        raise ValueError("a block coordinate is out of range")
+    ordered = places[np.lexsort(places.T)]
+    if (ordered[1:] == ordered[:-1]).all(axis=1).any():
+        raise ValueError("two payloads have the same block coordinate")
+    firsts: NDArray[np.int64] = places * side
+    if (firsts + side - 1 > _INT32.max).any():
+        raise ValueError("a block coordinate is out of range")
+    return firsts
+
+
+def check_supervoxels(supervoxels: ArrayLike) -> Labels:
+    """Check the supervoxels of a body: uint64 (n,), ascending, each once.
+
+    Raises:
+        ValueError: they are not.
+    """
+    labels = np.require(supervoxels, np.uint64, ["C", "A"])
+    if labels.ndim != 1 or (labels[1:] <= labels[:-1]).any():
+        raise ValueError("the supervoxels must be one ascending list, each of them once")
+    return labels
+
+
+def check_bounds(bounds: Bounds | None) -> Bounds:
+    """Inclusive voxel bounds (lowest, highest) as x, y, z; all of int32 if None.
+
+    Raises:
+        ValueError: they are not two corners of three numbers.
+    """
+    if bounds is None:
+        return (_INT32.min,) * 3, (_INT32.max,) * 3
+    low, high = bounds
+    if len(low) != 3 or len(high) != 3:
+        raise ValueError("bounds must be two corners of three numbers")
+    a, b, c = (max(int(n), _INT32.min) for n in low)
+    d, e, f = (min(int(n), _INT32.max) for n in high)
+    return (a, b, c), (d, e, f)

@@ -1,24 +1,56 @@
 """Label blocks and voxels, in numpy: the reference for the native kernels."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
+from dvid_labels.compression import gunzip
 from dvid_labels.errors import LabelFormatError
-from dvid_labels.layout import BITS_FOR, CELLS, MOST_VOXELS, SIDE, Layout, bounded_shape, check_shape, parse
+from dvid_labels.layout import (
+    BITS_FOR,
+    CELLS,
+    MOST_VOXELS,
+    SIDE,
+    Layout,
+    bounded_shape,
+    check_shape,
+    largest_block,
+    parse,
+)
 from dvid_labels.mapping import map_labels
 from dvid_labels.types import Buffer, Labels, Mapping, Shape
 
 __all__ = [
     "block_table",
+    "cells_to_volume",
     "check_block",
     "decode_block",
     "decode_layout",
     "encode_block",
+    "open_payload",
     "relabel_block",
     "table_entries",
 ]
 
 _MOST_BITS = 9
+Cell = TypeVar("Cell", bound=np.generic)
+
+
+def open_payload(payload: Buffer, block_shape: Shape) -> Layout:
+    """Inflate a payload and take its block apart.
+
+    Raises:
+        LabelFormatError: it is not the gzip of a block of that shape, or a length is not what the format allows.
+    """
+    return parse(gunzip(payload, largest_block(block_shape)), block_shape)
+
+
+def cells_to_volume(cells: NDArray[Cell], grid: Shape) -> NDArray[Cell]:
+    """Put sub-blocks (n, 512) in their places: an array (z, y, x) of `grid` (x, y, z) sub-blocks."""
+    x, y, z = grid
+    sides = cells.reshape(z, y, x, SIDE, SIDE, SIDE).transpose(0, 3, 1, 4, 2, 5)
+    return np.ascontiguousarray(sides.reshape(z * SIDE, y * SIDE, x * SIDE))
 
 
 def _local_values(layout: Layout) -> NDArray[np.uint16]:
@@ -61,10 +93,7 @@ def decode_layout(layout: Layout, mapping: Mapping | None = None) -> Labels:
         uint64 (z, y, x).
     """
     table = np.append(map_labels(layout.table, mapping), np.zeros(1, np.uint64))
-    labels = table[table_entries(layout)]
-    x, y, z = layout.grid
-    cells = labels.reshape(z, y, x, SIDE, SIDE, SIDE).transpose(0, 3, 1, 4, 2, 5)
-    return np.ascontiguousarray(cells.reshape(z * SIDE, y * SIDE, x * SIDE))
+    return cells_to_volume(table[table_entries(layout)], layout.grid)
 
 
 def decode_block(block: Buffer, most_voxels: int = MOST_VOXELS) -> Labels:

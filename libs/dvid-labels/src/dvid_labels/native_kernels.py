@@ -1,7 +1,6 @@
 """Kernels over whole requests, native; `dvid_labels.numpy_kernels` says what each one means."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import dvid_kernels
 import numpy as np
@@ -19,39 +18,44 @@ from dvid_labels.arguments import (
 )
 from dvid_labels.block_codec import block_table
 from dvid_labels.compression import gzip_bytes, lz4_block
-from dvid_labels.errors import LabelFormatError
 from dvid_labels.layout import MOST_VOXELS, bounded_shape, check_shape
 from dvid_labels.mapping import check_mapping
+from dvid_labels.native_bodies import body_binary_blocks, body_runs, count_changes
+from dvid_labels.native_errors import our_errors
+from dvid_labels.native_messages import (
+    decode_indices,
+    decode_mapping_ops,
+    encode_mapping_ops,
+    index_messages,
+    read_indices,
+)
 from dvid_labels.numpy_kernels import Compression
 from dvid_labels.parallel import each
 from dvid_labels.types import Buffer, Labels, Mapping, Payloads, Shape
 
 __all__ = [
     "block_table",
+    "body_binary_blocks",
+    "body_runs",
     "check_block",
     "check_payloads",
+    "count_changes",
     "decode_block",
+    "decode_indices",
+    "decode_mapping_ops",
     "downsample_blocks",
     "encode_block",
+    "encode_mapping_ops",
     "encode_segmentation",
+    "index_messages",
     "label_counts",
     "labels_at",
+    "read_indices",
     "read_voxels",
     "relabel_block",
     "transcode",
     "write_blocks",
 ]
-
-
-@contextmanager
-def _our_errors(first: int = 0) -> Iterator[None]:
-    """Raise the library's error for the native one, which counts payloads from `first`."""
-    try:
-        yield
-    except dvid_kernels.LabelFormatError as error:
-        text, payload = error.args
-        ours = LabelFormatError(text)
-        raise (ours if payload is None else ours.in_payload(first + payload)) from None
 
 
 def decode_block(block: Buffer, most_voxels: int = MOST_VOXELS) -> Labels:
@@ -61,7 +65,7 @@ def decode_block(block: Buffer, most_voxels: int = MOST_VOXELS) -> Labels:
         LabelFormatError: the block breaks a rule of the format, or has more than `most_voxels` voxels.
     """
     out = np.empty(bounded_shape(block, most_voxels)[::-1], np.uint64)
-    with _our_errors():
+    with our_errors():
         dvid_kernels.decode_block(block, out)
     return out
 
@@ -81,7 +85,7 @@ def check_block(block: Buffer, block_shape: Shape) -> None:
     Raises:
         LabelFormatError: a rule is broken.
     """
-    with _our_errors():
+    with our_errors():
         dvid_kernels.check_block(block, check_shape(block_shape))
 
 
@@ -91,7 +95,7 @@ def relabel_block(block: Buffer, mapping: Mapping | None) -> bytes:
     Raises:
         LabelFormatError: a length is not what the format allows.
     """
-    with _our_errors():
+    with our_errors():
         return dvid_kernels.relabel_block(block, check_mapping(mapping))
 
 
@@ -113,7 +117,7 @@ def read_voxels(
     check_out(out)
     places = check_origins(origins, block_shape, len(payloads))
     low, high = check_region(region, out)
-    with _our_errors():
+    with our_errors():
         dvid_kernels.read_voxels(
             payloads, places, block_shape, out, check_mapping(mapping), check_threads(threads), low, high
         )
@@ -136,7 +140,7 @@ def check_payloads(payloads: Sequence[Buffer], block_shape: Shape, threads: int 
     Raises:
         LabelFormatError: a payload is not the gzip of a legal block; the text names its index.
     """
-    with _our_errors():
+    with our_errors():
         return dvid_kernels.check_payloads(payloads, check_shape(block_shape), check_threads(threads))
 
 
@@ -159,7 +163,7 @@ def transcode(
     if compression == "blocks":
         if mapping is None:
             return list(payloads)
-        with _our_errors():
+        with our_errors():
             blocks = dvid_kernels.relabel_payloads(payloads, block_shape, mapping, threads)
         return list(each(gzip_bytes, blocks, threads))
     if compression == "uncompressed":
@@ -185,7 +189,7 @@ def _raw_voxels(
     out = np.empty((z * len(payloads), y, x), np.uint64)
     origins = np.zeros((len(payloads), 3), np.int64)
     origins[:, 2] = np.arange(len(payloads)) * z
-    with _our_errors(first):
+    with our_errors(first):
         dvid_kernels.read_voxels(payloads, origins, block_shape, out, mapping, threads, (0, 0, 0), out.shape[::-1])
     return [out[z * i : z * (i + 1)].data.cast("B") for i in range(len(payloads))]
 
@@ -204,7 +208,7 @@ def downsample_blocks(
         ValueError: an argument is not as described.
     """
     flags = check_octants(octants, written, old)
-    with _our_errors():
+    with our_errors():
         blocks = dvid_kernels.downsample_blocks(octants, flags, old, check_shape(block_shape), check_threads(threads))
     return each(gzip_bytes, blocks, threads)
 
@@ -224,7 +228,7 @@ def labels_at(
         ValueError: a point's block is not given, or the point lies outside it.
     """
     owners, places = check_points(block_of_point, offsets, block_shape, len(payloads))
-    with _our_errors():
+    with our_errors():
         return dvid_kernels.labels_at(
             payloads, owners, places, block_shape, check_mapping(mapping), check_threads(threads)
         )
@@ -238,7 +242,7 @@ def label_counts(
     Raises:
         LabelFormatError: a payload is damaged; the text names its index.
     """
-    with _our_errors():
+    with our_errors():
         return dvid_kernels.label_counts(
             payloads, check_shape(block_shape), check_mapping(mapping), check_threads(threads)
         )
@@ -251,5 +255,5 @@ def encode_segmentation(volume: Labels) -> bytes:
         LabelFormatError: the volume has more different tables than the format's 24-bit offsets can reach.
         ValueError: the sizes are not multiples of 8.
     """
-    with _our_errors():
+    with our_errors():
         return dvid_kernels.encode_segmentation(check_volume(volume)).tobytes()

@@ -21,24 +21,48 @@ from dvid_labels.arguments import (
     check_threads,
     check_volume,
 )
-from dvid_labels.block_codec import block_table, check_block, decode_block, encode_block, relabel_block
+from dvid_labels.block_codec import (
+    block_table,
+    check_block,
+    decode_block,
+    encode_block,
+    open_payload,
+    relabel_block,
+)
 from dvid_labels.compression import gunzip, gzip_bytes, lz4_block
 from dvid_labels.errors import LabelFormatError
 from dvid_labels.layout import BITS_FOR, SIDE, Layout, check_shape, largest_block, parse
 from dvid_labels.mapping import check_mapping, map_labels
+from dvid_labels.numpy_bodies import body_binary_blocks, body_runs
+from dvid_labels.numpy_counts import count_changes, label_counts
+from dvid_labels.numpy_messages import (
+    decode_indices,
+    decode_mapping_ops,
+    encode_mapping_ops,
+    index_messages,
+    read_indices,
+)
 from dvid_labels.segmentation import encode_segmentation
 from dvid_labels.types import Buffer, Labels, Mapping, Payloads, Shape
 
 __all__ = [
     "block_table",
+    "body_binary_blocks",
+    "body_runs",
     "check_block",
     "check_payloads",
+    "count_changes",
     "decode_block",
+    "decode_indices",
+    "decode_mapping_ops",
     "downsample_blocks",
     "encode_block",
+    "encode_mapping_ops",
     "encode_segmentation",
+    "index_messages",
     "label_counts",
     "labels_at",
+    "read_indices",
     "read_voxels",
     "relabel_block",
     "transcode",
@@ -48,13 +72,9 @@ __all__ = [
 Compression = Literal["lz4", "gzip", "uncompressed", "blocks"]
 
 
-def _open(payload: Buffer, block_shape: Shape) -> Layout:
-    return parse(gunzip(payload, largest_block(block_shape)), block_shape)
-
-
 def _decode(payload: Buffer, block_shape: Shape, index: int, mapping: Mapping | None = None) -> Labels:
     try:
-        return block_codec.decode_layout(_open(payload, block_shape), mapping)
+        return block_codec.decode_layout(open_payload(payload, block_shape), mapping)
     except LabelFormatError as error:
         raise error.in_payload(index) from None
 
@@ -141,7 +161,7 @@ def check_payloads(payloads: Sequence[Buffer], block_shape: Shape, threads: int 
     largest = np.zeros(len(payloads), np.uint64)
     for index, payload in enumerate(payloads):
         try:
-            layout = _open(payload, block_shape)
+            layout = open_payload(payload, block_shape)
             block_codec.table_entries(layout)
         except LabelFormatError as error:
             raise error.in_payload(index) from None
@@ -281,7 +301,7 @@ def labels_at(
         if payload is not None:
             chosen = owners == index
             try:
-                labels[chosen] = _labels_in(_open(payload, block_shape), places[chosen], mapping)
+                labels[chosen] = _labels_in(open_payload(payload, block_shape), places[chosen], mapping)
             except LabelFormatError as error:
                 raise error.in_payload(index) from None
     return labels
@@ -309,46 +329,3 @@ def _labels_in(layout: Layout, places: NDArray[np.int64], mapping: Mapping | Non
     if (entries[listed] >= len(table)).any():
         raise LabelFormatError("a sub-block names a label that is not in the table")
     return np.where(listed, table[np.where(listed, entries, 0)], np.uint64(0))
-
-
-def label_counts(
-    payloads: Payloads, block_shape: Shape, mapping: Mapping | None = None, threads: int = 2
-) -> tuple[NDArray[np.int64], Labels, NDArray[np.uint32]]:
-    """Count the voxels of each label in each block.
-
-    Args:
-        payloads: the blocks; None has no rows (not even of label 0).
-        block_shape: voxels of each block (x, y, z).
-        mapping: sorted unique labels and what they become; labels not found stay.
-        threads: 1 to 8.
-
-    Returns:
-        Rows sorted by block, then label, label 0 included: index of the payload int64 (r,), label uint64 (r,), voxels
-        uint32 (r,).
-
-    Raises:
-        LabelFormatError: a payload is damaged; the text names its index.
-    """
-    check_threads(threads)
-    check_shape(block_shape)
-    rows: list[tuple[NDArray[np.int64], Labels, NDArray[np.uint32]]] = []
-    for index, payload in enumerate(payloads):
-        if payload is None:
-            continue
-        try:
-            layout = _open(payload, block_shape)
-            entries = block_codec.table_entries(layout)
-        except LabelFormatError as error:
-            raise error.in_payload(index) from None
-        per_entry = np.bincount(entries.ravel() + 1, minlength=len(layout.table) + 1)
-        labels, merged = np.unique(
-            np.append(np.zeros(1, np.uint64), map_labels(layout.table, mapping)), return_inverse=True
-        )
-        counts = np.zeros(len(labels), np.uint32)
-        np.add.at(counts, merged.ravel(), per_entry.astype(np.uint32))
-        used = counts > 0
-        rows.append((np.full(int(used.sum()), index, np.int64), labels[used], counts[used]))
-    if not rows:
-        return np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-    blocks, names, numbers = zip(*rows, strict=True)
-    return np.concatenate(blocks), np.concatenate(names), np.concatenate(numbers)

@@ -6,6 +6,7 @@ original, repeated. A map is a repeated message of 1 key and 2 value, which may 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,11 +51,16 @@ def _pair(key: int, value: bytes) -> bytes:
     return bytes_field(1, b"\x08" + put_varint(key) + value)
 
 
+def _stretches(values: Labels) -> list[tuple[int, int]]:
+    """Begin and end of each stretch of one value."""
+    cuts = (np.flatnonzero(values[1:] != values[:-1]) + 1).tolist()
+    return list(pairwise([0, *cuts, len(values)])) if len(values) else []
+
+
 def _blocks(keys: Labels, supervoxels: Labels, counts: NDArray[np.uint32], surface: Labels) -> list[bytes]:
     """Entries of the map of blocks."""
-    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)]).tolist()
     made: list[bytes] = []
-    for begin, end in zip(starts, [*starts[1:], len(keys)], strict=True):
+    for begin, end in _stretches(keys):
         rows = zip(supervoxels[begin:end].tolist(), counts[begin:end].tolist(), strict=True)
         voxels = b"".join(_pair(supervoxel, b"\x10" + put_varint(count)) for supervoxel, count in rows)
         voxels += varint_field(2, int(surface[begin]))
@@ -240,9 +246,8 @@ def encode_mapping_ops(original: Labels, mapped: Labels, mutid: int = 0) -> byte
     """
     if original.shape != mapped.shape or original.ndim != 1:
         raise ValueError("the two arrays of the mapping differ in length")
-    starts = np.flatnonzero(np.append(True, mapped[1:] != mapped[:-1])[: len(mapped)]).tolist()
     ops: list[bytes] = []
-    for begin, end in zip(starts, [*starts[1:], len(mapped)], strict=True):
+    for begin, end in _stretches(mapped):
         packed = b"".join(put_varint(label) for label in original[begin:end].tolist())
         head = varint_field(1, mutid) + varint_field(2, int(mapped[begin]))
         ops.append(bytes_field(1, head + bytes_field(3, packed)))

@@ -47,10 +47,14 @@ class Reader(ABC):
     def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
         """Yield the keys with start <= key < stop in byte order, or backwards."""
 
-    def scan_keys_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[list[bytes]]:
-        """For each of many small (start, stop) yield all its keys: `scan_keys` for those who ask often."""
+    def find_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[list[bytes], bytes | None]]:
+        """For each (start, stop) yield the keys in between, in order, and the value of the first of them.
+
+        Meant for many ranges that hold one key or a few: most readers then need that one value.
+        """
         for start, stop in ranges:
-            yield list(self.scan_keys(start, stop))
+            found = list(self.scan_keys(start, stop))
+            yield found, self.get(found[0]) if found else None
 
     @abstractmethod
     def close(self) -> None:

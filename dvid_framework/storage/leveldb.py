@@ -100,20 +100,24 @@ class _LevelDBReader(Reader):
             else:
                 yield from keys
 
-    def scan_keys_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[list[bytes]]:
-        # One iterator for all; forwards, since LevelDB positions itself twice to go backwards.
-        with (
-            _errors_of("scanning ranges"),
-            self._source.iterator(include_value=False, verify_checksums=True) as keys,
-        ):
+    def find_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[list[bytes], bytes | None]]:
+        # One iterator for all, that reads values only where asked to; and forwards, since LevelDB positions itself
+        # twice to go backwards.
+        with _errors_of("finding keys"), self._source.raw_iterator(verify_checksums=True) as entries:
+            seek, valid, key_of, forward = entries.seek, entries.valid, entries.key, entries.next
             for start, stop in ranges:
-                keys.seek(start)
-                found = []
-                for key in keys:
+                found: list[bytes] = []
+                value: bytes | None = None
+                seek(start)
+                while valid():
+                    key = key_of()
                     if key >= stop:
                         break
+                    if not found:
+                        value = entries.value()
                     found.append(key)
-                yield found
+                    forward()
+                yield found, value
 
     def close(self) -> None:
         self._source.close()

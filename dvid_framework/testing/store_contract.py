@@ -110,7 +110,7 @@ class StoreContract(ReadingContract):
         store.write(batch_of([(b"a", b"changed"), (b"c", None), (b"x", b"new")]))
         assert everything(snapshot) == before
         assert snapshot.multi_get([b"a", b"c", b"x"]) == [b"aa", b"cc", None]
-        assert list(snapshot.scan_keys_each([(b"c", b"d"), (b"w", b"z")])) == [[b"c"], []]
+        assert list(snapshot.find_each([(b"c", b"d"), (b"w", b"z")])) == [([b"c"], snapshot.get(b"c")), ([], None)]
         assert list(snapshot.scan_keys(b"b", b"z", reverse=True)) == [b"f", b"e", b"d", b"c", b"b"]
         snapshot.close()
 
@@ -170,11 +170,11 @@ class StoreContract(ReadingContract):
             lambda store: store.multi_get([b"a"]),
             lambda store: list(store.scan(b"", END)),
             lambda store: list(store.scan_keys(b"", END)),
-            lambda store: list(store.scan_keys_each([(b"", END)])),
+            lambda store: list(store.find_each([(b"", END)])),
             lambda store: store.write(batch_of([(b"a", b"1")])),
             lambda store: store.snapshot().get(b"a"),
         ],
-        ids=["get", "multi_get", "scan", "scan_keys", "scan_keys_each", "write", "snapshot"],
+        ids=["get", "multi_get", "scan", "scan_keys", "find_each", "write", "snapshot"],
     )
     def test_a_closed_store_raises_storage_errors(self, store: Store, use: Callable[[Store], object]) -> None:
         letters(store)

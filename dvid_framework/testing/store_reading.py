@@ -53,6 +53,12 @@ def everything(reader: Reader) -> dict[bytes, bytes]:
     return dict(reader.scan(b"", END))
 
 
+def _found(reader: Reader, start: bytes, stop: bytes) -> tuple[list[bytes], bytes | None]:
+    """What `find_each` is to say of a range."""
+    keys = list(reader.scan_keys(start, stop))
+    return keys, reader.get(keys[0]) if keys else None
+
+
 def run_threads(*functions: Callable[[], None]) -> None:
     """Run functions at once and raise what the first failing one raised."""
     errors: list[BaseException] = []
@@ -169,19 +175,19 @@ class ReadingContract:
     def test_multi_get_of_nothing(self, store: Store) -> None:
         assert store.multi_get([]) == []
 
-    def test_scan_keys_each_gives_a_list_for_each_range(self, store: Store) -> None:
+    def test_find_each_gives_keys_and_first_value_of_each_range(self, store: Store) -> None:
         letters(store)
         ranges = [(b"d", b"f"), (b"a", b"c"), (b"x", b"z"), (b"c", b"c"), (b"e", b"b"), (b"d", b"f"), (b"", END)]
-        found = list(store.scan_keys_each(ranges))
-        assert found == [list(store.scan_keys(start, stop)) for start, stop in ranges]
-        assert list(store.scan_keys_each([])) == []
+        found = list(store.find_each(ranges))
+        assert found == [_found(store, start, stop) for start, stop in ranges]
+        assert list(store.find_each([])) == []
 
-    def test_scan_keys_each_may_be_left_early_and_nested(self, store: Store) -> None:
+    def test_find_each_may_be_left_early_and_nested(self, store: Store) -> None:
         letters(store)
-        outer = store.scan_keys_each([(b"a", b"c"), (b"c", b"e")])
-        assert next(outer) == [b"a", b"b"]
-        assert next(store.scan_keys_each([(b"e", b"g")])) == [b"e", b"f"]
-        assert next(outer) == [b"c", b"d"]
+        outer = store.find_each([(b"a", b"c"), (b"c", b"e")])
+        assert next(outer) == ([b"a", b"b"], b"aa")
+        assert next(store.find_each([(b"e", b"g")])) == ([b"e", b"f"], b"ee")
+        assert next(outer) == ([b"c", b"d"], b"cc")
         del outer
         fill(store, (b"g", b""))
 

@@ -85,11 +85,11 @@ class View:
         """
         wanted = list(type_keys)
         prefixes = (self._prefix + keys.encode_type_key(type_key) for type_key in wanted)
-        groups = self._reader.scan_keys_each((prefix, prefix + self._newest) for prefix in prefixes)
+        groups = self._reader.find_each((prefix, prefix + self._newest) for prefix in prefixes)
         read, linear = self._reader.get, self._lineage.linear
-        for type_key, stored in zip(wanted, groups, strict=True):
+        for type_key, (stored, first) in zip(wanted, groups, strict=True):
             chosen = self._youngest(stored) if linear else self._resolve(type_key, self._split(stored))
-            sealed = None if chosen is None else read(chosen)
+            sealed = None if chosen is None else first if chosen is stored[0] else read(chosen)
             yield None if chosen is None or sealed is None else open_value(chosen, sealed)
 
     def _youngest(self, stored: list[bytes]) -> bytes | None:

@@ -8,7 +8,7 @@ import pytest
 
 from dvid_framework.errors import Conflict
 from dvid_framework.storage import keys
-from dvid_framework.storage.base import Store
+from dvid_framework.storage.base import Reader, Store
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.envelope import seal_value
 from dvid_framework.versions.resolve import Lineage
@@ -31,6 +31,12 @@ def fill(store: Store, seed: int) -> None:
         key = keys.data_prefix(neighbour) + keys.encode_type_key(b"a") + keys.tail_of(1, keys.VALUE)
         batch.put(key, seal_value(key, b"another instance"))
     store.write(batch)
+
+
+def _found(reader: Reader, start: bytes, stop: bytes) -> tuple[list[bytes], bytes | None]:
+    """What `find_each` is to say of a range."""
+    found = list(reader.scan_keys(start, stop))
+    return found, reader.get(found[0]) if found else None
 
 
 def one_by_one(view: View, name: bytes) -> bytes | type[Conflict] | None:
@@ -67,7 +73,7 @@ def test_many_small_ranges_are_scanned_as_one_by_one(store: Store) -> None:
     with_snapshot = store.snapshot()
     try:
         for reader in (store, with_snapshot):
-            found = list(reader.scan_keys_each(ranges))
-            assert found == [list(reader.scan_keys(start, stop)) for start, stop in ranges]
+            found = list(reader.find_each(ranges))
+            assert found == [_found(reader, start, stop) for start, stop in ranges]
     finally:
         with_snapshot.close()

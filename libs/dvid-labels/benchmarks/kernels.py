@@ -1,4 +1,7 @@
-"""Microseconds per block of 64^3 voxels for each kernel, native and numpy: `python benchmarks/kernels.py [threads]`."""
+"""Microseconds for each kernel, native and numpy: `python benchmarks/kernels.py [threads]`.
+
+Per block of 64^3 voxels, or per thousand entries of a message.
+"""
 
 import sys
 import time
@@ -9,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dvid_labels import gunzip, numpy_kernels
+from dvid_labels.indices import join_indices
+from dvid_labels.label_indices import LabelIndices
 
 SIDE = 64
 SHAPE = (SIDE, SIDE, SIDE)
@@ -88,6 +93,58 @@ def calls(kernels: ModuleType, threads: int) -> dict[str, tuple[Callable[[], obj
     }
 
 
+def body_calls(kernels: ModuleType, threads: int) -> dict[str, tuple[Callable[[], object], int]]:
+    """Bodies: a thin one, one of half of the labels, one that is not there; and the changes of an overwrite."""
+    volume = natural_volume(2 * SIDE, 160)
+    payloads = kernels.write_blocks(volume, SHAPE)
+    blocks = np.array([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)])
+    labels = np.unique(volume)
+    bodies = {"thin": labels[1:2], "half": labels[1::2].copy(), "absent": np.ones(1, np.uint64)}
+    made: dict[str, tuple[Callable[[], object], int]] = {
+        "count_changes": (lambda: kernels.count_changes(payloads, payloads[::-1], SHAPE, threads), BLOCKS)
+    }
+    for name, body in bodies.items():
+        made[f"body_runs, {name}"] = (
+            lambda body=body: kernels.body_runs(payloads, blocks, SHAPE, body, None, threads),
+            BLOCKS,
+        )
+        made[f"body_binary_blocks, {name}"] = (
+            lambda body=body: kernels.body_binary_blocks(payloads, blocks, SHAPE, body, threads),
+            BLOCKS,
+        )
+    return made
+
+
+def message_calls(kernels: ModuleType, rows: int = 10_000) -> dict[str, tuple[Callable[[], object], int]]:
+    """Messages, per thousand entries."""
+    rng = np.random.default_rng(1)
+    places = np.arange(rows // 4)
+    blocks = np.stack((places % 50, places // 50, places // 2500), axis=1).astype(np.int32).repeat(4, 0)
+    supervoxels = np.sort(rng.integers(1, 2**40, (rows // 4, 4)).astype(np.uint64), axis=1).ravel()
+    zeros, counts = np.zeros(rows, np.uint64), rng.integers(1, 2**18, rows).astype(np.uint32)
+    labels = np.arange(rows // 10, dtype=np.uint64)
+    texts = ["2026-11-22T11:42:15Z"] * len(labels)
+    large = LabelIndices(
+        labels[:1], np.array([0, rows]), blocks, supervoxels, counts, zeros, labels[:1], texts[:1], [""], [""]
+    )
+    small = LabelIndices(
+        labels, np.arange(0, rows + 1, 10), blocks, supervoxels, counts, zeros, labels, texts, texts, texts
+    )
+    one, many = kernels.index_messages(large), kernels.index_messages(small)
+    body = join_indices(many)
+    targets = np.sort(supervoxels)[::20].repeat(20)
+    operations = kernels.encode_mapping_ops(supervoxels, targets)
+    thousands = rows // 1000
+    return {
+        "index_messages, one": (lambda: kernels.index_messages(large), thousands),
+        "index_messages, of 10 rows": (lambda: kernels.index_messages(small), thousands),
+        "read_indices, one": (lambda: kernels.read_indices(one), thousands),
+        "decode_indices, of 10 rows": (lambda: kernels.decode_indices(body, rows), thousands),
+        "encode_mapping_ops": (lambda: kernels.encode_mapping_ops(supervoxels, targets), thousands),
+        "decode_mapping_ops": (lambda: kernels.decode_mapping_ops(operations, rows), thousands),
+    }
+
+
 def main() -> None:
     """Print the table."""
     threads = int(sys.argv[1]) if len(sys.argv) > 1 else 1
@@ -98,12 +155,11 @@ def main() -> None:
         print("dvid-kernels is not installed")
     else:
         implementations.insert(0, (native_kernels, 15))
-    measured = {
-        kernels.__name__.rpartition(".")[2]: {
-            name: microseconds(call, per, repeats) for name, (call, per) in calls(kernels, threads).items()
-        }
-        for kernels, repeats in implementations
-    }
+    measured = {}
+    for kernels, repeats in implementations:
+        wanted = calls(kernels, threads) | body_calls(kernels, threads) | message_calls(kernels)
+        name = kernels.__name__.rpartition(".")[2]
+        measured[name] = {name: microseconds(call, per, repeats) for name, (call, per) in wanted.items()}
     print(f"{'us per block, ' + str(threads) + ' thread(s)':32}", *(f"{name:>16}" for name in measured))
     for name in next(iter(measured.values())):
         print(f"{name:32}", *(f"{figures[name]:16.0f}" for figures in measured.values()))

@@ -131,14 +131,20 @@ impl<'a> Layout<'a> {
     pub fn subs(&self) -> impl Iterator<Item = Sub<'a>> {
         let [gx, gy, _] = self.grid;
         let (mut indices, mut values) = (self.indices, self.values);
-        self.counts.as_chunks::<2>().0.iter().enumerate().map(move |(i, count)| {
+        let mut next = [0; 3];
+        self.counts.as_chunks::<2>().0.iter().map(move |count| {
+            let at = next;
+            next[0] += 1;
+            if next[0] == gx {
+                next = if at[1] + 1 == gy { [0, 0, at[2] + 1] } else { [0, at[1] + 1, at[2]] };
+            }
             let count = usize::from(u16::from_le_bytes(*count));
             // The sums were checked by parse, so neither split can come up short.
             let (own, tail) = indices.split_at_checked(4 * count).unwrap_or_default();
             indices = tail;
             let (packed, tail) = values.split_at_checked(64 * bits_for(count)).unwrap_or_default();
             values = tail;
-            Sub { at: [i % gx, i / gx % gy, i / (gx * gy)], indices: own, values: packed }
+            Sub { at, indices: own, values: packed }
         })
     }
 }

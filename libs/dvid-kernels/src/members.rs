@@ -38,11 +38,13 @@ pub struct Chosen {
     entries: Vec<bool>,
     /// Whether label 0 does, which sub-blocks without a list have.
     zero: bool,
+    /// Which of a sub-block's own labels do, as 0 and 1; what is past its list is left over from others.
+    local: [u8; CELLS],
 }
 
 impl Chosen {
     pub fn new() -> Self {
-        Chosen { entries: Vec::new(), zero: false }
+        Chosen { entries: Vec::new(), zero: false, local: [0; CELLS] }
     }
 
     /// Looks up a table; what the block can hold of the body by its table alone.
@@ -58,10 +60,9 @@ impl Chosen {
     }
 
     /// What a sub-block holds of the body; `bits` are filled if it is some of it.
-    pub fn share(&self, sub: &Sub, bits: &mut Bits) -> Outcome<Share> {
-        let mut local = [0u8; CELLS];
+    pub fn share(&mut self, sub: &Sub, bits: &mut Bits) -> Outcome<Share> {
         let (mut any, mut all) = (false, true);
-        for (slot, word) in local.iter_mut().zip(sub.indices.as_chunks::<4>().0) {
+        for (slot, word) in self.local.iter_mut().zip(sub.indices.as_chunks::<4>().0) {
             let Some(&chosen) = self.entries.get(u32::from_le_bytes(*word) as usize) else {
                 return Fault::format("a sub-block names a label that is not in the table");
             };
@@ -76,7 +77,7 @@ impl Chosen {
             _ if all => return Ok(Share::Everything),
             _ => (),
         }
-        fill(sub, &local, bits)?;
+        fill(sub, &self.local, bits)?;
         // A list may name labels without voxels.
         let rows = bits.as_chunks::<8>().0.iter().map(|rows| u64::from_ne_bytes(*rows));
         let (or, and) = rows.fold((0, u64::MAX), |(or, and), rows| (or | rows, and & rows));
@@ -130,7 +131,7 @@ fn fill(sub: &Sub, local: &[u8; CELLS], bits: &mut Bits) -> Outcome<()> {
 }
 
 /// Calls `each` with what every sub-block holds of the body, x fastest.
-pub fn shares(layout: &Layout, chosen: &Chosen, mut each: impl FnMut(&Sub, Share, &Bits)) -> Outcome<()> {
+pub fn shares(layout: &Layout, chosen: &mut Chosen, mut each: impl FnMut(&Sub, Share, &Bits)) -> Outcome<()> {
     let mut bits = [0; 64];
     for sub in layout.subs() {
         let share = chosen.share(&sub, &mut bits)?;

@@ -57,11 +57,13 @@ pub struct Finder {
     session: Session,
     chosen: Chosen,
     bits: Vec<u8>,
+    /// Whether a row of sub-blocks (y fastest) has any.
+    touched: Vec<bool>,
 }
 
 impl Finder {
     pub fn new() -> Self {
-        Finder { session: Session::new(), chosen: Chosen::new(), bits: Vec::new() }
+        Finder { session: Session::new(), chosen: Chosen::new(), bits: Vec::new(), touched: Vec::new() }
     }
 
     /// The runs of a piece, sorted by z, y, x.
@@ -77,46 +79,50 @@ impl Finder {
         let stride = piece.blocks.len() * width;
         self.bits.clear();
         self.bits.resize(stride * shape[1] * shape[2], 0);
-        let mut any = false;
+        self.touched.clear();
+        self.touched.resize(shape[1] * shape[2] / (SIDE * SIDE), false);
         for (place, &index) in piece.blocks.iter().enumerate() {
             if let Some(payload) = &payloads[index] {
-                any |= self
-                    .mark(payload, shape, members, place * width, stride)
-                    .map_err(|fault| fault.in_payload(index))?;
+                self.mark(payload, shape, members, place * width, stride).map_err(|fault| fault.in_payload(index))?;
             }
         }
-        if !any {
+        if !self.touched.contains(&true) {
             return Ok(PieceRuns { runs: Vec::new(), ends: Vec::new() });
         }
         let heads: Vec<i64> = piece.blocks.iter().map(|index| firsts[*index][0]).collect();
         Ok(self.read(&piece.clip, &heads, firsts[piece.blocks[0]], shape))
     }
 
-    /// Sets the bits of a block, which begin at byte `at` of each row; whether it can have any.
-    fn mark(&mut self, payload: &[u8], shape: Shape, members: Members, at: usize, stride: usize) -> Outcome<bool> {
-        let Finder { session, chosen, bits } = self;
+    /// Sets the bits of a block, which begin at byte `at` of each row.
+    fn mark(&mut self, payload: &[u8], shape: Shape, members: Members, at: usize, stride: usize) -> Outcome<()> {
+        let Finder { session, chosen, bits, touched } = self;
         let (layout, table) = session.open(payload, shape, None)?;
         match chosen.choose(table, members) {
-            Share::Nothing => return Ok(false),
+            Share::Nothing => (),
             Share::Everything => {
+                touched.fill(true);
                 for row in bits.chunks_exact_mut(stride) {
                     row[at..at + layout.grid[0]].fill(u8::MAX);
                 }
             }
             Share::Some => shares(&layout, chosen, |sub, share, own| {
+                if share == Share::Nothing {
+                    return;
+                }
                 let [x, y, z] = sub.at;
+                touched[z * layout.grid[1] + y] = true;
                 for (i, rows) in own.as_chunks::<SIDE>().0.iter().enumerate() {
                     let start = ((z * SIDE + i) * shape[1] + y * SIDE) * stride + at + x;
                     let lines = bits[start..].iter_mut().step_by(stride);
-                    match share {
-                        Share::Nothing => (),
-                        Share::Everything => lines.take(SIDE).for_each(|byte| *byte = u8::MAX),
-                        Share::Some => lines.zip(rows).for_each(|(byte, row)| *byte = *row),
+                    if share == Share::Everything {
+                        lines.take(SIDE).for_each(|byte| *byte = u8::MAX);
+                    } else {
+                        lines.zip(rows).for_each(|(byte, row)| *byte = *row);
                     }
                 }
             })?,
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Reads the bits of blocks whose first voxels are at `heads` along x.
@@ -126,7 +132,12 @@ impl Finder {
         let mut ends = Vec::with_capacity(((clip.high[2] - clip.low[2]) * (clip.high[1] - clip.low[1])) as usize);
         for z in clip.low[2]..clip.high[2] {
             for y in clip.low[1]..clip.high[1] {
-                let start = ((z - first[2]) as usize * shape[1] + (y - first[1]) as usize) * stride;
+                let (below, above) = ((y - first[1]) as usize, (z - first[2]) as usize);
+                if !self.touched[above / SIDE * (shape[1] / SIDE) + below / SIDE] {
+                    ends.push(runs.len());
+                    continue;
+                }
+                let start = (above * shape[1] + below) * stride;
                 let mut line = Line { runs: &mut runs, clip, y, z, start: 0, open: false, end: heads[0] };
                 for (head, bytes) in heads.iter().zip(self.bits[start..start + stride].chunks_exact(shape[0] / SIDE)) {
                     line.block(*head, bytes);

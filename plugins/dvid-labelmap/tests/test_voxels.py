@@ -93,7 +93,7 @@ def test_what_was_never_written_is_zero(segmentation: Any, query: str) -> None:
         "label/1_2_3_4",
         "label/1_2_3?scale=x",
         "no-such-keyword",
-        "sparsevol/1",
+        "sparsevol/0",
     ],
 )
 def test_reads_that_are_refused(segmentation: Any, rest: str) -> None:

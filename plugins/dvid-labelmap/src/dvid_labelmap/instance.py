@@ -14,10 +14,13 @@ from dvid_voxels.geometry import Triple
 from dvid_framework.api import Instance, InstanceContext, VersionRecord
 from dvid_labelmap.keys import EXTENTS
 from dvid_labelmap.model import Extents, LabelMapSettings, changed_settings
+from dvid_labelmap.ops.body_index import supervoxel_sizes
 from dvid_labelmap.ops.checking import damaged_blocks
 from dvid_labelmap.ops.counters import Counters
 from dvid_labelmap.ops.extents import extents_at, read_extents
+from dvid_labelmap.ops.index_build import IndexBuild
 from dvid_labelmap.ops.mapping import body_mapping
+from dvid_labelmap.ops.mapping_store import Mappings
 from dvid_labelmap.ops.points import labels_at
 
 __all__ = ["LabelMapInstance"]
@@ -37,6 +40,7 @@ class LabelMapInstance(Instance):
     Attributes:
         settings: its settings.
         counters: its counters of labels.
+        mappings: what its supervoxels are mapped to.
     """
 
     settings: LabelMapSettings
@@ -44,6 +48,8 @@ class LabelMapInstance(Instance):
     def __init__(self, context: InstanceContext) -> None:
         super().__init__(context)
         self.counters = Counters(self)
+        self.mappings = Mappings(self)
+        self._index_build = IndexBuild(self)
         self._turns = tuple(threading.RLock() for _ in range(_TURNS))
         self._queues: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
@@ -136,6 +142,16 @@ class LabelMapInstance(Instance):
             )
         return {"Axes": axes, "Properties": self.properties(version)}
 
+    # -- bodies
+
+    def check_indexed(self) -> None:
+        """Check that bodies can be asked for and changed; of an instance of an earlier stage, begin to index them.
+
+        Raises:
+            Unavailable: they are being indexed.
+        """
+        self._index_build.check()
+
     # -- settings
 
     def post_info(self, version: VersionRecord, config: Mapping[str, Any], user: str) -> None:
@@ -154,7 +170,13 @@ class LabelMapInstance(Instance):
     def labels_at(self, version: VersionRecord, points: Sequence[Triple], supervoxels: bool = False) -> Sequence[int]:
         """Return the body (or supervoxel) at each voxel (x, y, z)."""
         with self.view(version) as view:
-            return labels_at(view, points, 0, self.settings.block_size, body_mapping(view, supervoxels))
+            return labels_at(view, points, 0, self.settings.block_size, body_mapping(self, view, supervoxels))
+
+    def supervoxels_of(self, version: VersionRecord, body: int) -> Sequence[int]:
+        """Return the supervoxels of a body, ascending; none if there is no such body."""
+        self.check_indexed()
+        with self.view(version) as view:
+            return [int(label) for label in supervoxel_sizes(view, body)[0].tolist()]
 
     def check(self, version: VersionRecord) -> Iterable[str]:
         """Yield a sentence for each block of a version that is damaged."""

@@ -1,4 +1,4 @@
-"""Type keys: blocks sort by scale, z, y, x."""
+"""Type keys: blocks sort by scale, z, y, x; indices and summaries by body; mappings by the version that has them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,44 @@ from struct import Struct
 
 from dvid_voxels.geometry import Triple
 
-__all__ = ["COUNTERS", "EXTENTS", "MAX_LABEL", "after_block_row", "block_bounds", "block_coordinate", "block_key"]
+__all__ = [
+    "COUNTERS",
+    "EXTENTS",
+    "INDEXED",
+    "MAPPING_HEAD",
+    "MAX_LABEL",
+    "after_block_row",
+    "block_bounds",
+    "block_coordinate",
+    "block_key",
+    "body_of_summary",
+    "chunk_bounds",
+    "chunk_key",
+    "chunk_of_key",
+    "mapping_bounds",
+    "mapping_key",
+    "place_of_mapping",
+    "summary_bounds",
+    "summary_key",
+]
 
-_BLOCK = 186
+_BLOCK, _CHUNK, _SUMMARY, _MAPPING = 186, 187, 188, 189
 _SHIFT = 1 << 31
 _KEY = Struct(">BBIII")
+_CHUNK_KEY = Struct(">BQIII")
+_SUMMARY_KEY = Struct(">BQ")
+_MAPPING_KEY = Struct(">BIII")
+_VERSION_KEY = Struct(">BI")
+_LARGEST = (1 << 64) - 1
 
 MAX_LABEL = bytes((237,))
 """The largest label of a version: uint64, little-endian."""
 COUNTERS = bytes((238,))
 """What all versions share: the largest label of the repo, and reserved labels (msgpack)."""
+MAPPING_HEAD = bytes((190,))
+"""How many times the mappings of any version were changed: uint64, little-endian, shared by all versions."""
+INDEXED = bytes((191,))
+"""Shared by all versions: bodies of an instance of an earlier stage are indexed by now."""
 EXTENTS = bytes((242,))
 """The extents that a version has of its own (msgpack)."""
 
@@ -45,3 +73,63 @@ def block_coordinate(key: bytes) -> tuple[int, Triple]:
 def block_bounds() -> tuple[bytes, bytes]:
     """Return (start, stop) of the keys of all blocks."""
     return bytes((_BLOCK,)), bytes((_BLOCK + 1,))
+
+
+def chunk_key(body: int, chunk: Triple) -> bytes:
+    """Return the key of a part of a body's index: class, body, then z, y, x of the chunk with 2^31 added.
+
+    Args:
+        body: the body.
+        chunk: chunk coordinate (x, y, z): a block coordinate divided by 8, rounded down.
+    """
+    x, y, z = chunk
+    return _CHUNK_KEY.pack(_CHUNK, body, z + _SHIFT, y + _SHIFT, x + _SHIFT)
+
+
+def chunk_of_key(key: bytes) -> tuple[int, Triple]:
+    """Return the body and the chunk coordinate (x, y, z) of a key."""
+    _, body, z, y, x = _CHUNK_KEY.unpack(key)
+    return body, (x - _SHIFT, y - _SHIFT, z - _SHIFT)
+
+
+def chunk_bounds(body: int) -> tuple[bytes, bytes]:
+    """Return (start, stop) of the keys of a body's index."""
+    first = _SUMMARY_KEY.pack(_CHUNK, body)
+    return first, bytes((_SUMMARY,)) if body == _LARGEST else _SUMMARY_KEY.pack(_CHUNK, body + 1)
+
+
+def summary_key(body: int) -> bytes:
+    """Return the key of what is known of a body as a whole."""
+    return _SUMMARY_KEY.pack(_SUMMARY, body)
+
+
+def body_of_summary(key: bytes) -> int:
+    """Return the body of a key of `summary_key`."""
+    return int.from_bytes(key[1:], "big")
+
+
+def summary_bounds(first: int = 0, last: int = _LARGEST) -> tuple[bytes, bytes]:
+    """Return (start, stop) of the keys of the bodies from first to last, both included."""
+    return summary_key(first), bytes((_MAPPING,)) if last == _LARGEST else summary_key(last + 1)
+
+
+def mapping_key(version: int, slot: int, part: int) -> bytes:
+    """Return the key of a part of a run of mappings.
+
+    Args:
+        version: id of the version that has the run of its own.
+        slot: number of the run; in a version later runs have larger ones.
+        part: number of the part.
+    """
+    return _MAPPING_KEY.pack(_MAPPING, version, slot, part)
+
+
+def place_of_mapping(key: bytes) -> tuple[int, int]:
+    """Return slot and part of a key of `mapping_key`."""
+    _, _, slot, part = _MAPPING_KEY.unpack(key)
+    return slot, part
+
+
+def mapping_bounds(version: int) -> tuple[bytes, bytes]:
+    """Return (start, stop) of the keys of the runs that a version has of its own."""
+    return _VERSION_KEY.pack(_MAPPING, version), _VERSION_KEY.pack(_MAPPING, version + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dvid_framework.api import Datatype, LabelsAt, hookimpl
+from dvid_framework.api import Datatype, LabelsAt, SupervoxelsOf, hookimpl
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.model import LabelMapSettings, new_settings
 from dvid_labelmap.routes import ROUTES
@@ -29,13 +29,13 @@ class LabelMap(Datatype):
 
     name = "labelmap"
     url = "github.com/janelia-flyem/dvid/datatype/labelmap"
-    version = "0.1"
+    version = "0.2"
     instance = LabelMapInstance
     settings = LabelMapSettings
     routes = ROUTES
     default_compression = "gzip"
     logged = True
-    provides = (LabelsAt,)
+    provides = (LabelsAt, SupervoxelsOf)
 
     @classmethod
     def parse_settings(cls, config: Mapping[str, Any]) -> LabelMapSettings:

@@ -7,12 +7,13 @@ from itertools import islice
 
 import numpy as np
 from dvid_labels import block_stream, kernels
-from dvid_labels.types import Buffer, Mapping
+from dvid_labels.types import Buffer
 from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Box, Triple
 
 from dvid_framework.api import BadRequest, View
 from dvid_labelmap.keys import after_block_row, block_coordinate, block_key
 from dvid_labelmap.ops.bounds import MOST_BLOCKS, MOST_LISTED, THREADS, stored_blocks
+from dvid_labelmap.ops.mapping import BodyMapping, kernel_mapping
 
 __all__ = [
     "COMPRESSIONS",
@@ -114,7 +115,7 @@ def block_box(box: Box, block_size: Triple) -> Box:
 
 
 def stream_pieces(
-    found: Iterable[_Found], scale: int, block_size: Triple, compression: str, mapping: Mapping | None
+    found: Iterable[_Found], scale: int, block_size: Triple, compression: str, mapping: BodyMapping | None
 ) -> Iterator[Buffer]:
     """Yield a stream of blocks in pieces of a few megabytes.
 
@@ -137,19 +138,20 @@ def stream_pieces(
     blocks = iter(found)
     while members := list(islice(blocks, batch)):
         coordinates = [coordinate for coordinate, _ in members]
+        payloads = [payload for _, payload in members]
         with stored_blocks(scale, coordinates):
             made = kernels.transcode(
-                [payload for _, payload in members],
+                payloads,
                 block_size,
                 compression,  # type: ignore[arg-type]  # checked by the route
-                mapping,
+                kernel_mapping(mapping, payloads),
                 THREADS,
             )
         yield b"".join(block_stream(coordinates, made))
 
 
 def _uncompressed_pieces(
-    found: Iterable[_Found], scale: int, block_size: Triple, mapping: Mapping | None, batch: int
+    found: Iterable[_Found], scale: int, block_size: Triple, mapping: BodyMapping | None, batch: int
 ) -> Iterator[Buffer]:
     """Decode blocks straight to where they are sent from: labels behind each header, without a copy."""
     x, y, z = block_size
@@ -157,10 +159,11 @@ def _uncompressed_pieces(
     blocks = iter(found)
     while members := list(islice(blocks, batch)):
         out = np.empty((len(members), _HEADER_LABELS + labels), np.uint64)
+        table = kernel_mapping(mapping, [payload for _, payload in members])
         heads = out.view("<i4")
         for row, (coordinate, payload) in enumerate(members):
             heads[row, :4] = (*coordinate, 8 * labels)
             target = out[row, _HEADER_LABELS:].reshape(z, y, x)
             with stored_blocks(scale, [coordinate]):
-                kernels.read_voxels([payload], [(0, 0, 0)], block_size, target, mapping, 1)
+                kernels.read_voxels([payload], [(0, 0, 0)], block_size, target, table, 1)
         yield out.data.cast("B")

@@ -19,6 +19,7 @@ from dvid_labelmap.model import Extents
 from dvid_labelmap.ops.bounds import MOST_BLOCKS, THREADS, bad_input
 from dvid_labelmap.ops.downsample import lower_scales
 from dvid_labelmap.ops.extents import write_extents
+from dvid_labelmap.ops.indexing import index_blocks, stored_payloads
 
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
@@ -127,7 +128,13 @@ def _record(txn: Txn, action: str, scale: int, coordinates: NDArray[np.int64]) -
 
 
 def store_voxels(
-    instance: LabelMapInstance, version: VersionRecord, txn: Txn, write: BlockWrite, *, downres: bool
+    instance: LabelMapInstance,
+    version: VersionRecord,
+    txn: Txn,
+    write: BlockWrite,
+    *,
+    downres: bool,
+    indexing: bool = True,
 ) -> None:
     """Store blocks of scale 0 with all that follows from them, and commit.
 
@@ -137,12 +144,15 @@ def store_voxels(
         txn: a transaction of both.
         write: the blocks.
         downres: whether to make the lower resolutions.
+        indexing: whether the indices of bodies follow.
 
     Raises:
         TooLarge: they are more than one mutation may have.
-        CorruptValue: a stored low block that some of them lie in is damaged.
+        CorruptValue: a stored low block that some of them lie in is damaged, or what is there before.
+        Unavailable: the bodies of the instance are still being indexed.
     """
     number = instance.number_of(version)
+    instance.check_indexed()
     with instance.turn(number), instance.view(version) as view:
         _put_blocks(txn, 0, write.coordinates, write.payloads)
         if downres:
@@ -151,6 +161,9 @@ def store_voxels(
                 view, write.coordinates, write.payloads, instance.settings.block_size, levels
             ):
                 _put_blocks(txn, scale, coordinates, payloads)
+        if indexing and instance.settings.indexed_labels:
+            former = stored_payloads(view, write.coordinates)
+            index_blocks(instance, view, txn, write.coordinates, write.payloads, [former])
         own = instance.own_extents(number)
         grown = write.extents if own is None else own.grown(write.extents)
         if grown != own:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 from dvid_labels import kernels
-from dvid_labels.types import Mapping
 from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Triple, parse_triple
 
 from dvid_framework.api import BadRequest, View
 from dvid_labelmap.keys import block_key
 from dvid_labelmap.ops.bounds import MOST_POINTS, THREADS, bad_input, stored_blocks
+from dvid_labelmap.ops.mapping import BodyMapping
 
 __all__ = ["label_at", "labels_at", "parse_point", "parse_points"]
 
@@ -51,7 +51,7 @@ def parse_points(body: bytes, md5: str | None = None) -> list[Triple]:
         raise BadRequest(f"the body must be a JSON list of [x, y, z], all integers: {error}") from error
 
 
-def label_at(view: View, point: Triple, scale: int, block_size: Triple, mapping: Mapping | None) -> int:
+def label_at(view: View, point: Triple, scale: int, block_size: Triple, mapping: BodyMapping | None) -> int:
     """Return the label at a voxel (x, y, z) of a scale; 0 where nothing was written.
 
     Raises:
@@ -63,12 +63,12 @@ def label_at(view: View, point: Triple, scale: int, block_size: Triple, mapping:
     if payload is None:
         return 0
     with stored_blocks(scale, [coordinate]):
-        found = kernels.labels_at([payload], [0], [(x % width, y % height, z % depth)], block_size, mapping, 1)
-    return int(found[0])
+        found = kernels.labels_at([payload], [0], [(x % width, y % height, z % depth)], block_size, None, 1)
+    return int(found[0]) if mapping is None else mapping.map_one(int(found[0]))
 
 
 def labels_at(
-    view: View, points: Sequence[Triple], scale: int, block_size: Triple, mapping: Mapping | None
+    view: View, points: Sequence[Triple], scale: int, block_size: Triple, mapping: BodyMapping | None
 ) -> list[int]:
     """Return the labels at voxels (x, y, z) of a scale, in their order; each block is read once.
 
@@ -89,5 +89,5 @@ def labels_at(
     coordinates: list[Triple] = [(x, y, z) for x, y, z in blocks.tolist()]
     payloads = view.multi_get(block_key(scale, coordinate) for coordinate in coordinates)
     with stored_blocks(scale, coordinates):
-        found = kernels.labels_at(payloads, owners.ravel(), places % size, block_size, mapping, THREADS)
-    return [int(label) for label in found.tolist()]
+        found = kernels.labels_at(payloads, owners.ravel(), places % size, block_size, None, THREADS)
+    return [int(label) for label in (found if mapping is None else mapping.map(found)).tolist()]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from dvid_labels import kernels
-from dvid_labels.types import Labels, Mapping
+from dvid_labels.types import Labels
 from dvid_voxels.geometry import Box, Triple
 from dvid_voxels.tiling import block_coordinates, block_origins
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dvid_framework.api import BadRequest, View
 from dvid_labelmap.ops.blocks import payloads_of
 from dvid_labelmap.ops.bounds import MOST_BLOCKS, MOST_BYTES, THREADS, stored_blocks
+from dvid_labelmap.ops.mapping import BodyMapping, kernel_mapping
 
 __all__ = ["WHOLE_BYTES", "VolumeRead", "checked_box"]
 
@@ -54,7 +55,7 @@ class VolumeRead:
     view: View
     scale: int
     block_size: Triple
-    mapping: Mapping | None = None
+    mapping: BodyMapping | None = None
     inside: _Mask | None = None
 
     def read(self, box: Box) -> Labels:
@@ -76,7 +77,7 @@ class VolumeRead:
                 block_origins(coordinates, self.block_size, box.offset),
                 self.block_size,
                 out,
-                self.mapping,
+                kernel_mapping(self.mapping, payloads),
                 THREADS,
             )
         return out

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from dvid_labelmap.routes import blocks, counters, description, images, points, raw
+from dvid_labelmap.routes import (
+    blocks,
+    bodies,
+    counters,
+    description,
+    images,
+    indices,
+    mappings,
+    points,
+    raw,
+    sparse,
+)
 
 __all__ = ["ROUTES"]
 
@@ -15,4 +26,8 @@ ROUTES: tuple[Any, ...] = (
     *blocks.ROUTES,
     *points.ROUTES,
     *counters.ROUTES,
+    *bodies.ROUTES,
+    *sparse.ROUTES,
+    *indices.ROUTES,
+    *mappings.ROUTES,
 )

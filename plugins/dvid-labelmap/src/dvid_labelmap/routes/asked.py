@@ -43,7 +43,7 @@ def volume_read(
         BadRequest: the scale is no scale, or there is no such region of interest, or both are given.
     """
     instance, view, level = request.instance, request.view, parse_scale(scale)
-    mapping = body_mapping(view, supervoxels == "true")
+    mapping = body_mapping(instance, view, supervoxels == "true")
     size = instance.settings.block_size
     if not roi:
         return VolumeRead(view, level, size, mapping)

@@ -110,10 +110,9 @@ async def post_blocks(
 ) -> Answer:
     """Write a stream of blocks, each the gzip of a DVID label block of BlockSize.
 
-    downres=true makes the lower scales; without it only this scale is written. noindexing=true is accepted. All is
-    written, or after an error nothing.
+    downres=true makes the lower scales; without it only this scale is written. noindexing=true leaves bodies as they
+    are. All is written, or after an error nothing.
     """
-    del noindexing
     level = _write_scale(request, scale)
     if compression != "blocks":
         raise BadRequest("blocks are written as gzip of DVID label blocks: compression=blocks")
@@ -124,7 +123,8 @@ async def post_blocks(
         if write is not None and level:
             await write_in_turn(request, write, store_blocks, scale=level, numbered=True)
         elif write is not None:
-            await write_in_turn(request, write, store_voxels, downres=downres == "true")
+            indexing = noindexing != "true"
+            await write_in_turn(request, write, store_voxels, downres=downres == "true", indexing=indexing)
     return empty(200, NOT_DURABLE)
 
 

@@ -23,8 +23,9 @@ def label(call: Call) -> Answer:
     supervoxels=true: as it is stored. scale: the voxel is of that scale.
     """
     query, view = call.query, call.view
-    mapping = body_mapping(view, query.get("supervoxels") == "true")
-    size = cast(LabelMapInstance, call.instance).settings.block_size
+    instance = cast(LabelMapInstance, call.instance)
+    mapping = body_mapping(instance, view, query.get("supervoxels") == "true")
+    size = instance.settings.block_size
     found = label_at(view, parse_point(call.segments[1]), parse_scale(query.get("scale")), size, mapping)
     return binary(b'{"Label": %d}' % found, "application/json")
 
@@ -42,7 +43,7 @@ async def labels(
     """
     level = parse_scale(scale)
     points = parse_points(await request.read_body(_BODY_BYTES), hash)
-    mapping = body_mapping(request.view, supervoxels == "true")
+    mapping = body_mapping(request.instance, request.view, supervoxels == "true")
     size = request.instance.settings.block_size
     return json_answer(await request.run(labels_at, request.view, points, level, size, mapping))
 

@@ -1,0 +1,129 @@
+"""Stored forms of bodies: parts of an index as columns, and summaries."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+from dvid_labels.types import Buffer, Labels
+from dvid_voxels.geometry import Triple
+from numpy.typing import NDArray
+
+from dvid_framework.api import CorruptValue
+
+__all__ = ["CHUNK_SIDE", "Chunk", "Summary", "decode_chunk", "decode_summary", "encode_chunk", "encode_summary"]
+
+CHUNK_SIDE = 8
+"""Blocks of a chunk along each axis."""
+_HEAD = struct.Struct("<II")
+_ROW_BYTES, _SURFACE_BYTES = 14, 10
+_SUMMARY = struct.Struct("<QQQ6iQ")
+_Places: TypeAlias = NDArray[np.uint16]
+_texts = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
+_packed = msgspec.msgpack.Encoder().encode
+
+
+class Chunk(NamedTuple):
+    """The part of a body's index in 8x8x8 blocks; the place of a block is z * 64 + y * 8 + x within them.
+
+    Attributes:
+        places: uint16 (n,), sorted; several rows for a block with several supervoxels.
+        supervoxels: uint64 (n,), sorted within a block.
+        voxels: uint32 (n,), how many of them are in the block; never 0.
+        surface_places: uint16 (k,), sorted: blocks that a mutation of the body changed.
+        surface_ids: uint64 (k,), the last mutation that did.
+    """
+
+    places: _Places
+    supervoxels: Labels
+    voxels: NDArray[np.uint32]
+    surface_places: _Places
+    surface_ids: Labels
+
+
+def encode_chunk(chunk: Chunk) -> bytes:
+    """Return the stored bytes: two counts, then column by column."""
+    places, supervoxels, voxels, surface_places, surface_ids = chunk
+    return b"".join(
+        (
+            _HEAD.pack(len(places), len(surface_places)),
+            supervoxels.tobytes(),
+            surface_ids.tobytes(),
+            voxels.tobytes(),
+            places.tobytes(),
+            surface_places.tobytes(),
+        )
+    )
+
+
+def decode_chunk(value: Buffer) -> Chunk:
+    """Return a chunk of its stored bytes.
+
+    Raises:
+        CorruptValue: they are not such.
+    """
+    try:
+        n, k = _HEAD.unpack_from(value)
+        at = _HEAD.size
+        if len(value) != at + n * _ROW_BYTES + k * _SURFACE_BYTES:
+            raise ValueError("its length is wrong")
+        supervoxels = np.frombuffer(value, "<u8", n, at)
+        ids = np.frombuffer(value, "<u8", k, at + 8 * n)
+        at += 8 * (n + k)
+        voxels = np.frombuffer(value, "<u4", n, at)
+        places = np.frombuffer(value, "<u2", n, at + 4 * n)
+        return Chunk(places, supervoxels, voxels, np.frombuffer(value, "<u2", k, at + 6 * n), ids)
+    except (struct.error, ValueError) as error:
+        raise CorruptValue(f"a part of a body's index is damaged: {error}") from error
+
+
+class Summary(NamedTuple):
+    """What is known of a body as a whole.
+
+    Attributes:
+        voxels: how many it has.
+        own_voxels: how many of them are of the supervoxel with the body's own id.
+        blocks: how many blocks hold some of it.
+        low: smallest block coordinate (x, y, z) along each axis.
+        high: largest block coordinate.
+        mutation_id: the last mutation of the body; 0 if only voxels were written.
+        time: when that was, RFC 3339.
+        user: who did it.
+        app: with which application.
+    """
+
+    voxels: int
+    own_voxels: int
+    blocks: int
+    low: Triple
+    high: Triple
+    mutation_id: int = 0
+    time: str = ""
+    user: str = ""
+    app: str = ""
+
+
+def encode_summary(summary: Summary) -> bytes:
+    """Return the stored bytes."""
+    voxels, own, blocks, low, high, mutation_id, time, user, app = summary
+    fixed = _SUMMARY.pack(voxels, own, blocks, *low, *high, mutation_id)
+    return fixed + _packed((time, user, app)) if time or user or app else fixed
+
+
+def decode_summary(value: Buffer) -> Summary:
+    """Return a summary of its stored bytes.
+
+    Raises:
+        CorruptValue: they are not such.
+    """
+    try:
+        voxels, own, blocks, x0, y0, z0, x1, y1, z1, mutation_id = _SUMMARY.unpack_from(value)
+        texts: Sequence[str] = ("", "", "")
+        if len(value) > _SUMMARY.size:
+            texts = _texts(memoryview(value)[_SUMMARY.size :])
+    except (struct.error, msgspec.MsgspecError, ValueError) as error:
+        raise CorruptValue(f"what is known of a body is damaged: {error}") from error
+    return Summary(voxels, own, blocks, (x0, y0, z0), (x1, y1, z1), mutation_id, *texts)

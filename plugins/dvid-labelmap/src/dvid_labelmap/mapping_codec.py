@@ -1,0 +1,58 @@
+"""Stored form of mappings: parts of sorted runs, by differences and planes of bytes, which compress well."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+from dvid_labels.types import Buffer, Labels, Mapping
+
+from dvid_framework.api import CorruptValue
+
+__all__ = ["PART_ENTRIES", "count_entries", "decode_part", "encode_part"]
+
+PART_ENTRIES = 4096
+"""Entries of a part, but for the last of a run."""
+_HEAD = struct.Struct("<I")
+
+
+def _planes(numbers: Labels) -> bytes:
+    """Return the differences of numbers, the lowest bytes of all of them first, then the next ones."""
+    steps = np.diff(numbers, prepend=np.uint64(0)).astype("<u8")
+    return steps.view(np.uint8).reshape(-1, 8).T.tobytes()
+
+
+def _numbers(value: Buffer, count: int, at: int) -> Labels:
+    planes = np.frombuffer(value, np.uint8, 8 * count, at).reshape(8, count)
+    steps = np.ascontiguousarray(planes.T).view("<u8").ravel()
+    return np.cumsum(steps, dtype=np.uint64)
+
+
+def encode_part(source: Labels, target: Labels) -> bytes:
+    """Return the stored bytes of entries, uint64 (n,) each, sorted by source."""
+    return _HEAD.pack(len(source)) + _planes(source) + _planes(target)
+
+
+def count_entries(value: Buffer) -> int:
+    """Return how many entries a part has.
+
+    Raises:
+        CorruptValue: it is damaged.
+    """
+    try:
+        count: int = _HEAD.unpack_from(value)[0]
+    except struct.error as error:
+        raise CorruptValue(f"a part of the mappings is damaged: {error}") from error
+    if len(value) != _HEAD.size + 16 * count:
+        raise CorruptValue("a part of the mappings is damaged: its length is wrong")
+    return count
+
+
+def decode_part(value: Buffer) -> Mapping:
+    """Return the entries of a part: source and target, uint64 (n,) each.
+
+    Raises:
+        CorruptValue: it is damaged.
+    """
+    count = count_entries(value)
+    return _numbers(value, count, _HEAD.size), _numbers(value, count, _HEAD.size + 8 * count)

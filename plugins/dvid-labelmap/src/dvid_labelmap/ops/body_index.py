@@ -1,0 +1,134 @@
+"""What is known of bodies: their sizes, supervoxels and blocks, read from summaries and indices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from dvid_labels.types import Labels
+from numpy.typing import NDArray
+
+from dvid_framework.api import View
+from dvid_labelmap.index_codec import Summary, decode_chunk, decode_summary
+from dvid_labelmap.keys import body_of_summary, chunk_bounds, chunk_of_key, summary_bounds, summary_key
+from dvid_labelmap.ops.index_rows import Integers, blocks_of_places, joined_chunks
+
+__all__ = [
+    "BodyIndex",
+    "label_pieces",
+    "label_texts",
+    "read_index",
+    "read_summary",
+    "supervoxel_sizes",
+]
+
+_PIECE_LABELS = 1 << 16
+_ALL = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class BodyIndex:
+    """The index of a body.
+
+    Attributes:
+        blocks: block coordinates, int64 (n, 3) as x, y, z, each once, sorted by z, y, x.
+        starts: the first row of each block and the number of rows, int64 (n + 1,).
+        supervoxels: of each row, uint64 (r,), sorted within a block.
+        voxels: of each row, uint32 (r,).
+        surfaces: the last mutation that changed the body in each block, uint64 (n,); 0 for none.
+    """
+
+    blocks: Integers
+    starts: Integers
+    supervoxels: Labels
+    voxels: NDArray[np.uint32]
+    surfaces: Labels
+
+    def of_supervoxel(self, supervoxel: int) -> BodyIndex:
+        """Return the part of one supervoxel."""
+        rows = np.flatnonzero(self.supervoxels == np.uint64(supervoxel))
+        blocks = np.searchsorted(self.starts, rows, "right") - 1
+        return BodyIndex(
+            self.blocks[blocks],
+            np.arange(len(rows) + 1),
+            self.supervoxels[rows],
+            self.voxels[rows],
+            self.surfaces[blocks],
+        )
+
+
+def read_summary(view: View, body: int) -> Summary | None:
+    """Return what is known of a body as a whole; None if it is none."""
+    value = view.get(summary_key(body))
+    return None if value is None else decode_summary(value)
+
+
+def read_index(view: View, body: int) -> BodyIndex | None:
+    """Return the index of a body; None if it is none.
+
+    Raises:
+        CorruptValue: stored bytes are damaged.
+        Conflict: merged branches disagree about it.
+    """
+    found = [(chunk_of_key(key)[1], decode_chunk(value)) for key, value in view.scan(*chunk_bounds(body))]
+    if not found:
+        return None
+    rows = joined_chunks([chunk for _, chunk in found])
+    chunks = np.array([coordinate for coordinate, _ in found])
+    numbers = rows.block_numbers()
+    starts = np.append(np.searchsorted(rows.groups << 9 | rows.places, numbers), len(rows.groups))
+    blocks = blocks_of_places(chunks[numbers >> 9], numbers & 511)
+    surfaces = np.zeros(len(numbers), np.uint64)
+    marked = np.searchsorted(numbers, rows.surface_groups << 9 | rows.surface_places)
+    surfaces[marked] = rows.surface_ids
+    index = BodyIndex(blocks, starts, rows.supervoxels, rows.voxels.astype(np.uint32), surfaces)
+    return index if len(found) == 1 else _sorted(index)
+
+
+def _sorted(index: BodyIndex) -> BodyIndex:
+    """Sort blocks by z, y, x across chunks, their rows with them."""
+    order = np.lexsort(index.blocks.T)
+    counts = np.diff(index.starts)[order]
+    starts = np.append(0, np.cumsum(counts))
+    rows = np.repeat(index.starts[:-1][order] - starts[:-1], counts) + np.arange(starts[-1])
+    return BodyIndex(index.blocks[order], starts, index.supervoxels[rows], index.voxels[rows], index.surfaces[order])
+
+
+def supervoxel_sizes(view: View, body: int) -> tuple[Labels, Integers]:
+    """Return the supervoxels of a body, uint64 (n,), ascending, and the voxels of each, int64 (n,)."""
+    chunks = [decode_chunk(value) for _, value in view.scan(*chunk_bounds(body))]
+    if not chunks:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    supervoxels = np.concatenate([chunk.supervoxels for chunk in chunks]).astype(np.uint64)
+    voxels = np.concatenate([chunk.voxels for chunk in chunks])
+    names, owners = np.unique(supervoxels, return_inverse=True)
+    return names, np.bincount(owners.ravel(), voxels, len(names)).astype(np.int64)
+
+
+def label_pieces(view: View, first: int, count: int, *, sizes: bool) -> Iterator[bytes]:
+    """Yield bodies from `first` on, ascending: uint64 each, with sizes pairs of uint64, at most `count` bodies."""
+    bounds = summary_bounds(first)
+    stored = view.scan(*bounds) if sizes else ((key, b"") for key in view.keys(*bounds))
+    numbers: list[int] = []
+    for key, value in stored:
+        if count <= 0:
+            break
+        count -= 1
+        numbers.append(body_of_summary(key))
+        if sizes:
+            numbers.append(decode_summary(value).voxels)
+        if len(numbers) >= _PIECE_LABELS:
+            yield np.array(numbers, "<u8").tobytes()
+            numbers.clear()
+    if numbers:
+        yield np.array(numbers, "<u8").tobytes()
+
+
+def label_texts(view: View) -> Iterator[bytes]:
+    """Yield all bodies, ascending, as a JSON list."""
+    opening = b"["
+    for piece in label_pieces(view, 0, _ALL, sizes=False):
+        yield opening + ",".join(map(str, np.frombuffer(piece, "<u8").tolist())).encode()
+        opening = b","
+    yield b"[]" if opening == b"[" else b"]"

@@ -1,0 +1,198 @@
+"""Rows of many bodies' indices at once: read from their chunks, combined, and written back, by columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from dvid_labels.types import Labels
+from dvid_voxels.geometry import Triple
+from numpy.typing import NDArray
+
+from dvid_framework.api import LZ4, Txn, View
+from dvid_labelmap.index_codec import CHUNK_SIDE, Chunk, decode_chunk, encode_chunk
+from dvid_labelmap.keys import chunk_key
+
+__all__ = [
+    "ChunkRows",
+    "Integers",
+    "Rows",
+    "blocks_of_places",
+    "chunk_keys",
+    "joined_chunks",
+    "places_of_blocks",
+    "read_chunks",
+    "write_chunks",
+]
+
+Integers: TypeAlias = NDArray[np.int64]
+_STEPS = np.array((1, CHUNK_SIDE, CHUNK_SIDE**2))
+_EMPTY = decode_chunk(bytes(8))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of indices.
+
+    Attributes:
+        bodies: uint64 (r,).
+        blocks: block coordinates, int64 (r, 3) as x, y, z.
+        supervoxels: uint64 (r,).
+        voxels: int64 (r,), how many voxels of the supervoxel are in the block.
+    """
+
+    bodies: Labels
+    blocks: Integers
+    supervoxels: Labels
+    voxels: Integers
+
+    def chosen(self, index: NDArray[np.bool_] | Integers) -> Rows:
+        """Return some of the rows."""
+        return Rows(self.bodies[index], self.blocks[index], self.supervoxels[index], self.voxels[index])
+
+
+def places_of_blocks(blocks: Integers) -> tuple[Integers, Integers]:
+    """Return chunk coordinates, int64 (n, 3) as x, y, z, and the blocks' places in their chunks, int64 (n,)."""
+    return blocks // CHUNK_SIDE, blocks % CHUNK_SIDE @ _STEPS
+
+
+def blocks_of_places(chunks: Integers, places: Integers) -> Integers:
+    """Return block coordinates, int64 (n, 3) as x, y, z, of places in chunks; `places_of_blocks` backwards."""
+    blocks: Integers = chunks * CHUNK_SIDE + places[:, None] // _STEPS % CHUNK_SIDE
+    return blocks
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRows:
+    """Rows of several chunks, those of one chunk together.
+
+    Attributes:
+        groups: number of the chunk, int64 (r,), sorted.
+        places: place of the block in its chunk, int64 (r,), sorted within a chunk.
+        supervoxels: uint64 (r,), sorted within a block.
+        voxels: int64 (r,).
+        surface_groups: number of the chunk, int64 (k,), sorted.
+        surface_places: place of the block, int64 (k,), sorted within a chunk.
+        surface_ids: mutations, uint64 (k,).
+    """
+
+    groups: Integers
+    places: Integers
+    supervoxels: Labels
+    voxels: Integers
+    surface_groups: Integers
+    surface_places: Integers
+    surface_ids: Labels
+
+    def replaced(self, other: ChunkRows) -> ChunkRows:
+        """Return the rows of both, those of `other` in place of own ones of the same block and supervoxel."""
+        return self._joined(other, adding=False)
+
+    def added(self, other: ChunkRows) -> ChunkRows:
+        """Return the rows of both, voxels of the same block and supervoxel added up."""
+        return self._joined(other, adding=True)
+
+    def _joined(self, other: ChunkRows, *, adding: bool) -> ChunkRows:
+        groups, places, supervoxels, voxels = (
+            np.concatenate(pair)
+            for pair in (
+                (self.groups, other.groups),
+                (self.places, other.places),
+                (self.supervoxels, other.supervoxels),
+                (self.voxels, other.voxels),
+            )
+        )
+        blocks = groups << 9 | places
+        order = np.lexsort((supervoxels, blocks))  # stable: own rows come first
+        blocks, supervoxels, voxels = blocks[order], supervoxels[order], voxels[order]
+        last = np.ones(len(blocks), bool)
+        last[:-1] = (blocks[1:] != blocks[:-1]) | (supervoxels[1:] != supervoxels[:-1])
+        if adding:
+            sums = np.append(0, np.cumsum(voxels))[np.append(0, np.flatnonzero(last) + 1)]
+            kept = np.diff(sums)
+        else:
+            kept = voxels[last]
+        there = kept > 0
+        blocks, supervoxels, kept = blocks[last][there], supervoxels[last][there], kept[there]
+        return ChunkRows(blocks >> 9, blocks & 511, supervoxels, kept, *self._joined_surfaces(other, blocks))
+
+    def _joined_surfaces(self, other: ChunkRows, present: Integers) -> tuple[Integers, Integers, Labels]:
+        """Return the mutations of the blocks that are present, the larger where both have one."""
+        groups = np.append(self.surface_groups, other.surface_groups)
+        blocks = groups << 9 | np.append(self.surface_places, other.surface_places)
+        ids = np.append(self.surface_ids, other.surface_ids)
+        order = np.lexsort((ids, blocks))
+        blocks, ids = blocks[order], ids[order]
+        keep = np.isin(blocks, present)
+        keep[:-1] &= blocks[1:] != blocks[:-1]
+        return blocks[keep] >> 9, blocks[keep] & 511, ids[keep]
+
+    def block_numbers(self) -> Integers:
+        """Return each block once: number of the chunk * 512 + place, int64, sorted."""
+        blocks = self.groups << 9 | self.places
+        return blocks[np.append(True, blocks[1:] != blocks[:-1])] if len(blocks) else blocks
+
+    def chunk(self, first: int, last: int, surface_first: int, surface_last: int) -> Chunk:
+        """Return the stored form of rows first to last (excluded)."""
+        return Chunk(
+            self.places[first:last].astype("<u2"),
+            self.supervoxels[first:last],
+            self.voxels[first:last].astype("<u4"),
+            self.surface_places[surface_first:surface_last].astype("<u2"),
+            self.surface_ids[surface_first:surface_last],
+        )
+
+
+def joined_chunks(chunks: Sequence[Chunk]) -> ChunkRows:
+    """Return the rows of several chunks, numbered in their order."""
+    parts = chunks or [_EMPTY]
+    numbers = np.arange(len(parts))
+    return ChunkRows(
+        np.repeat(numbers, [len(part.places) for part in parts]),
+        np.concatenate([part.places for part in parts]).astype(np.int64),
+        np.concatenate([part.supervoxels for part in parts]).astype(np.uint64),
+        np.concatenate([part.voxels for part in parts]).astype(np.int64),
+        np.repeat(numbers, [len(part.surface_places) for part in parts]),
+        np.concatenate([part.surface_places for part in parts]).astype(np.int64),
+        np.concatenate([part.surface_ids for part in parts]).astype(np.uint64),
+    )
+
+
+def read_chunks(view: View, keys: Sequence[bytes]) -> ChunkRows:
+    """Return the rows of chunks, numbered in the order of their keys; one that is not there has none.
+
+    Raises:
+        CorruptValue: stored bytes are damaged.
+        Conflict: merged branches disagree about one of them.
+    """
+    return joined_chunks([_EMPTY if value is None else decode_chunk(value) for value in view.multi_get(keys)])
+
+
+def write_chunks(txn: Txn, keys: Sequence[bytes], before: ChunkRows, after: ChunkRows) -> None:
+    """Add to a transaction what chunks hold now; one without rows is deleted.
+
+    Args:
+        txn: the transaction.
+        keys: key of each chunk.
+        before: what they held.
+        after: what they hold now.
+    """
+    numbers = np.arange(len(keys) + 1)
+    present = np.bincount(before.groups, minlength=len(keys)).tolist()
+    ends = np.searchsorted(after.groups, numbers).tolist()
+    surface_ends = np.searchsorted(after.surface_groups, numbers).tolist()
+    for number, key in enumerate(keys):
+        if ends[number] == ends[number + 1]:
+            if present[number]:
+                txn.delete(key)
+            continue
+        chunk = after.chunk(ends[number], ends[number + 1], surface_ends[number], surface_ends[number + 1])
+        txn.put(key, encode_chunk(chunk), LZ4)
+
+
+def chunk_keys(bodies: Labels, chunks: Integers) -> list[bytes]:
+    """Return the key of each chunk of a body."""
+    found: list[Triple] = [(x, y, z) for x, y, z in chunks.tolist()]
+    return [chunk_key(body, chunk) for body, chunk in zip(bodies.tolist(), found, strict=True)]

@@ -1,0 +1,127 @@
+"""Label indices as protobuf messages."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dvid_labels import kernels
+from dvid_labels.label_indices import LabelIndices
+
+from dvid_framework.api import (
+    Answer,
+    BadRequest,
+    FromPath,
+    FromQuery,
+    NotFound,
+    Pieces,
+    binary,
+    empty,
+    get,
+    json_answer,
+    post,
+)
+from dvid_labelmap.ops.body_index import read_summary
+from dvid_labelmap.ops.bounds import bad_input
+from dvid_labelmap.ops.counters import parse_label
+from dvid_labelmap.ops.index_messages import compressed_pieces, index_messages, index_pieces, store_indices
+from dvid_labelmap.ops.labels import parse_limit
+from dvid_labelmap.routes.asked import LabelRequest
+from dvid_labelmap.routes.bodies import FEW_BLOCKS, indexed_view, labels_of_body
+
+__all__ = ["ROUTES"]
+
+_MOST_INDICES = 50_000
+_MOST_POSTED = 1 << 20
+
+
+@get("/index/{label:str}")
+async def index(
+    request: LabelRequest,
+    label: FromPath[str],
+    mutid: FromQuery[str | None] = None,
+) -> Answer:
+    """Return the index of a body: a LabelIndex message, which supervoxels are in which blocks with how many voxels.
+
+    metadata-only=true: JSON of its size and last mutation. mutid: the index before a mutation, which is not kept: 404.
+    """
+    del mutid
+    (_, view), body, query = indexed_view(request.call), parse_label(label), request.query
+    if "mutid" in query:
+        parse_limit(query["mutid"], "mutid", 0)
+        raise NotFound("")
+    summary = read_summary(view, body)
+    if summary is None:
+        raise NotFound("")
+    if query.get("metadata-only") == "true":
+        names = ("num_voxels", "last_mutid", "last_mod_time", "last_mod_user", "last_mod_app")
+        values = (summary.voxels, summary.mutation_id, summary.time, summary.user, summary.app)
+        return json_answer(dict(zip(names, values, strict=True)))
+    read = partial(index_messages, view, [body])
+    with request.throttled():
+        return binary((read() if summary.blocks <= FEW_BLOCKS else await request.run(read))[0] or b"")
+
+
+@get("/indices")
+async def indices(request: LabelRequest) -> Answer:
+    """Return the indices of bodies, at most 50,000: the body of the GET is a JSON list of labels.
+
+    The answer is a LabelIndices message in that order; what is no body has only its label.
+    """
+    _, view = indexed_view(request.call)
+    labels = await labels_of_body(request, _MOST_INDICES)
+    return Pieces(index_pieces(view, labels.tolist()), request.server.pool)
+
+
+@get("/indices-compressed")
+async def indices_compressed(request: LabelRequest) -> Answer:
+    """Return the indices of bodies, at most 50,000, each compressed by LZ4; as for indices.
+
+    For each label: uint64 number of bytes n (0 for what is no body), uint64 label, n bytes.
+    """
+    _, view = indexed_view(request.call)
+    labels = await labels_of_body(request, _MOST_INDICES)
+    return Pieces(compressed_pieces(view, labels.tolist()), request.server.pool)
+
+
+async def _store(request: LabelRequest, found: LabelIndices) -> Answer:
+    instance, version = request.instance, request.version
+
+    def run() -> None:
+        with request.begin() as txn:
+            store_indices(instance, version, txn, found)
+
+    if len(found):
+        async with instance.queue(instance.number_of(version)):
+            await request.run(run)
+    return empty()
+
+
+def _one(body: bytes) -> LabelIndices:
+    with bad_input():
+        return kernels.read_indices([body])
+
+
+def _many(body: bytes) -> LabelIndices:
+    with bad_input():
+        return kernels.decode_indices(body, _MOST_POSTED)
+
+
+@post("/index/{label:str}")
+async def post_index(request: LabelRequest, label: FromPath[str]) -> Answer:
+    """Store the index of a body as it is: a LabelIndex message; one without blocks deletes it. For loaders."""
+    body = parse_label(label)
+    with request.throttled():
+        found = await request.run(_one, await request.read_body())
+        if found.labels.tolist() != [body]:
+            raise BadRequest(f"the index is of label {found.labels[0]}, not of {body}")
+        return await _store(request, found)
+
+
+@post("/indices")
+async def post_indices(request: LabelRequest) -> Answer:
+    """Store the indices of bodies as they are: a LabelIndices message; all are stored, or after an error none."""
+    with request.throttled():
+        return await _store(request, await request.run(_many, await request.read_body()))
+
+
+ROUTES = (index, indices, indices_compressed, post_index, post_indices)

@@ -3,6 +3,9 @@
 use crate::fault::{Fault, Outcome};
 use crate::layout::{Sub, CELLS, SIDE};
 
+/// Every other bit of a word, from the lowest.
+pub const EVEN: u64 = 0x5555_5555_5555_5555;
+
 #[inline(always)]
 fn row<const B: usize>(bytes: &[u8; B]) -> [u16; 8] {
     let mask = (1u64 << B) - 1;
@@ -122,7 +125,7 @@ pub fn check_values(sub: &Sub) -> Outcome<()> {
     }
     // Of three labels only the value 3 (both bits set) is wrong.
     let threes = sub.values.as_chunks::<8>().0.iter().map(|word| u64::from_ne_bytes(*word));
-    if threes.fold(0, |found, word| found | (word & word >> 1 & 0x5555_5555_5555_5555)) != 0 {
+    if threes.fold(0, |found, word| found | (word & word >> 1 & EVEN)) != 0 {
         return Fault::format("a voxel's value is past the end of its sub-block's list");
     }
     Ok(())

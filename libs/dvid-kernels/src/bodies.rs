@@ -24,9 +24,17 @@ pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(count_changes, module)?)
 }
 
-fn check_firsts(firsts: &[[i64; 3]], blocks: usize) -> Outcome<()> {
+/// Checks the first voxels of blocks: all voxels are within int32.
+fn check_firsts(firsts: &[[i64; 3]], blocks: usize, shape: Shape) -> Outcome<()> {
     if firsts.len() != blocks {
         return Fault::argument("there must be one block coordinate for each payload");
+    }
+    let within = |i: usize, n: i64| {
+        let side = shape[i] as i64;
+        n.rem_euclid(side) == 0 && (i64::from(i32::MIN)..=i64::from(i32::MAX) - (side - 1)).contains(&n)
+    };
+    if firsts.iter().any(|first| (0..3).any(|i| !within(i, first[i]))) {
+        return Fault::argument("a block coordinate is out of range");
     }
     Ok(())
 }
@@ -47,9 +55,9 @@ fn body_runs<'py>(
     let (blocks, shape) = (optional_payloads(blocks)?, shape_of(shape)?);
     let firsts = triples(firsts.as_slice()?)?;
     let members = Members::new(supervoxels.as_slice()?)?;
-    check_firsts(firsts, blocks.len())?;
+    check_firsts(firsts, blocks.len(), shape)?;
     let runs = py.detach(|| {
-        let pieces = pieces(firsts, |i| blocks[i].is_some(), shape, Span { low, high })?;
+        let pieces = pieces(firsts, |i| blocks[i].is_some(), shape, Span { low, high }, threads)?;
         let found = pool::run(threads, pieces.iter().collect(), Finder::new, |finder, piece| {
             finder.find(piece, &blocks, firsts, shape, members)
         })?;
@@ -72,7 +80,7 @@ fn body_binary_blocks<'py>(
     let (blocks, shape) = (optional_payloads(blocks)?, shape_of(shape)?);
     let firsts = triples(firsts.as_slice()?)?;
     let members = Members::new(supervoxels.as_slice()?)?;
-    check_firsts(firsts, blocks.len())?;
+    check_firsts(firsts, blocks.len(), shape)?;
     let found = py.detach(|| {
         let items = blocks.iter().zip(firsts).enumerate().collect();
         let state = || (Session::new(), Chosen::new());

@@ -1,6 +1,6 @@
 //! Blocks looked into without making voxels: validation, counts, single points.
 
-use crate::bitpack::{check_values, unpack, value_at};
+use crate::bitpack::{check_values, unpack, value_at, EVEN};
 use crate::fault::{Fault, Outcome};
 use crate::layout::{local_labels, Layout, Sub, CELLS, SIDE};
 
@@ -38,30 +38,58 @@ pub fn counts(layout: &Layout, table: &[u64], numbers: &mut Vec<u32>) -> Outcome
 }
 
 fn count_sub(sub: &Sub, labels: usize, numbers: &mut [u32]) -> Outcome<()> {
-    let count = sub.count();
-    // Four tables in turn, or equal neighbours would wait for each other's store.
-    let mut cells = [[0u16; CELLS]; 4];
-    if count < 2 {
-        cells[0][0] = CELLS as u16;
-    } else {
-        unpack(sub, |_, values| {
-            for (i, value) in values.into_iter().enumerate() {
-                cells[i % 4][usize::from(value) & (CELLS - 1)] += 1;
-            }
-        })?;
+    let (few, many);
+    let totals: &[u32] = match sub.bits() {
+        0 => &[CELLS as u32],
+        1 | 2 => {
+            few = count_few(sub)?;
+            &few
+        }
+        _ => {
+            many = count_many(sub)?;
+            &many
+        }
+    };
+    if sub.count() == 0 {
+        numbers[labels] += totals[0];
     }
-    let total = |i: usize| u32::from(cells[0][i] + cells[1][i] + cells[2][i] + cells[3][i]);
-    if count == 0 {
-        numbers[labels] += total(0);
-    }
-    for (i, word) in sub.indices.as_chunks::<4>().0.iter().enumerate() {
+    for (total, word) in totals.iter().zip(sub.indices.as_chunks::<4>().0) {
         let index = u32::from_le_bytes(*word) as usize;
         if index >= labels {
             return Fault::format("a sub-block names a label that is not in the table");
         }
-        numbers[index] += total(i);
+        numbers[index] += total;
     }
     Ok(())
+}
+
+/// Counts values of 1 or 2 bits by the bits that are set.
+fn count_few(sub: &Sub) -> Outcome<[u32; 4]> {
+    let words = || sub.values.as_chunks::<8>().0.iter().map(|word| u64::from_ne_bytes(*word));
+    if sub.bits() == 1 {
+        let ones = words().map(u64::count_ones).sum();
+        return Ok([CELLS as u32 - ones, ones, 0, 0]);
+    }
+    check_values(sub)?;
+    let (mut low, mut high, mut both) = (0, 0, 0);
+    for word in words() {
+        let (lower, upper) = (word & EVEN, word >> 1 & EVEN);
+        low += lower.count_ones();
+        high += upper.count_ones();
+        both += (lower & upper).count_ones();
+    }
+    Ok([CELLS as u32 + both - low - high, low - both, high - both, both])
+}
+
+fn count_many(sub: &Sub) -> Outcome<[u32; CELLS]> {
+    // Four tables in turn, or equal neighbours would wait for each other's store.
+    let mut cells = [[0u16; CELLS]; 4];
+    unpack(sub, |_, values| {
+        for (i, value) in values.into_iter().enumerate() {
+            cells[i % 4][usize::from(value) & (CELLS - 1)] += 1;
+        }
+    })?;
+    Ok(std::array::from_fn(|i| cells.iter().map(|table| u32::from(table[i])).sum()))
 }
 
 /// Labels of some voxels of a block (x, y, z inside it), given as (place in the answer, voxel).

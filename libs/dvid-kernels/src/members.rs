@@ -1,6 +1,6 @@
 //! Which voxels of a block belong to a body: one bit for each.
 
-use crate::bitpack::{check_values, unpack};
+use crate::bitpack::{check_values, unpack, EVEN};
 use crate::fault::{Fault, Outcome};
 use crate::layout::{Layout, Sub, CELLS};
 
@@ -88,9 +88,6 @@ impl Chosen {
         })
     }
 }
-
-/// Every other bit, from the lowest.
-const EVEN: u64 = 0x5555_5555_5555_5555;
 
 /// Puts every other bit of a word, from the lowest, side by side.
 #[inline(always)]

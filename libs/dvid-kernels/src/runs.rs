@@ -26,13 +26,14 @@ pub struct PieceRuns {
     ends: Vec<usize>,
 }
 
-/// Cuts the blocks that touch the bounds into pieces, sorted by z, y, x.
-pub fn pieces(firsts: &[[i64; 3]], present: impl Fn(usize) -> bool, shape: Shape, bounds: Span) -> Outcome<Vec<Piece>> {
-    let limit = |n: i64, side: usize| n < i64::from(i32::MIN) || n + side as i64 - 1 > i64::from(i32::MAX);
-    if firsts.iter().any(|first| (0..3).any(|i| limit(first[i], shape[i]) || first[i].rem_euclid(shape[i] as i64) != 0))
-    {
-        return Fault::argument("a block coordinate is out of range");
-    }
+/// Cuts the blocks that touch the bounds into pieces, sorted by z, y, x: enough of them that each thread has some.
+pub fn pieces(
+    firsts: &[[i64; 3]],
+    present: impl Fn(usize) -> bool,
+    shape: Shape,
+    bounds: Span,
+    threads: usize,
+) -> Outcome<Vec<Piece>> {
     let mut order: Vec<usize> = (0..firsts.len()).filter(|i| present(*i)).collect();
     order.retain(|i| !Span::of(firsts[*i], shape).clip(&bounds).empty());
     let key = |i: usize| [firsts[i][2], firsts[i][1], firsts[i][0]];
@@ -40,7 +41,8 @@ pub fn pieces(firsts: &[[i64; 3]], present: impl Fn(usize) -> bool, shape: Shape
     if order.windows(2).any(|pair| key(pair[0]) == key(pair[1])) {
         return Fault::argument("two payloads have the same block coordinate");
     }
-    let together = (MOST_BYTES / (shape.iter().product::<usize>() / SIDE)).max(1);
+    let fit = MOST_BYTES / (shape.iter().product::<usize>() / SIDE);
+    let together = fit.min(order.len() / threads.max(1)).max(1);
     let rows = order.chunk_by(|a, b| firsts[*a][1..] == firsts[*b][1..]);
     Ok(rows
         .flat_map(|row| row.chunks(together))

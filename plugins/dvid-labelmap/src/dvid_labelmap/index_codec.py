@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -14,12 +14,23 @@ from numpy.typing import NDArray
 
 from dvid_framework.api import CorruptValue
 
-__all__ = ["CHUNK_SIDE", "Chunk", "Summary", "decode_chunk", "decode_summary", "encode_chunk", "encode_summary"]
+__all__ = [
+    "CHUNK_SIDE",
+    "Chunk",
+    "Columns",
+    "Summary",
+    "decode_chunk",
+    "decode_chunks",
+    "decode_summary",
+    "encode_chunk",
+    "encode_summary",
+]
 
 CHUNK_SIDE = 8
 """Blocks of a chunk along each axis."""
 _HEAD = struct.Struct("<II")
 _ROW_BYTES, _SURFACE_BYTES = 14, 10
+_MANY_CHUNKS = 16
 _SUMMARY = struct.Struct("<QQQ6iQ")
 _Places: TypeAlias = NDArray[np.uint16]
 _texts = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
@@ -78,6 +89,63 @@ def decode_chunk(value: Buffer) -> Chunk:
         return Chunk(places, supervoxels, voxels, np.frombuffer(value, "<u2", k, at + 6 * n), ids)
     except (struct.error, ValueError) as error:
         raise CorruptValue(f"a part of a body's index is damaged: {error}") from error
+
+
+class Columns(NamedTuple):
+    """The rows of several chunks one behind the other, and how many each has.
+
+    Attributes:
+        chunk: all rows, as in `Chunk`.
+        counts: rows of each chunk, int64.
+        surface_counts: marked blocks of each chunk, int64.
+    """
+
+    chunk: Chunk
+    counts: NDArray[np.int64]
+    surface_counts: NDArray[np.int64]
+
+
+def decode_chunks(values: Sequence[Buffer]) -> Columns:
+    """Return the rows of several chunks of their stored bytes, by few steps however many they are.
+
+    Raises:
+        CorruptValue: one is damaged.
+    """
+    if len(values) < _MANY_CHUNKS:
+        chunks = [decode_chunk(value) for value in values] or [decode_chunk(bytes(_HEAD.size))]
+        joined = Chunk(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
+        counts = np.array([(len(chunk.places), len(chunk.surface_places)) for chunk in chunks], np.int64)[: len(values)]
+        return Columns(joined, counts[:, 0], counts[:, 1])
+    sizes = np.array([len(value) for value in values])
+    raw = np.frombuffer(b"".join(values), np.uint8)
+    starts = np.cumsum(sizes) - sizes
+    if (sizes < _HEAD.size).any():
+        raise CorruptValue("a part of a body's index is damaged: it is cut off")
+    heads = raw[starts[:, None] + np.arange(_HEAD.size)].view("<u4").astype(np.int64)
+    n, k = heads[:, 0], heads[:, 1]
+    if (sizes != _HEAD.size + n * _ROW_BYTES + k * _SURFACE_BYTES).any():
+        raise CorruptValue("a part of a body's index is damaged: its length is wrong")
+    at = starts + _HEAD.size
+    ids = at + 8 * n
+    voxels = ids + 8 * k
+    places = voxels + 4 * n
+    chunk = Chunk(
+        _gathered(raw, places, n, "<u2"),
+        _gathered(raw, at, n, "<u8"),
+        _gathered(raw, voxels, n, "<u4"),
+        _gathered(raw, places + 2 * n, k, "<u2"),
+        _gathered(raw, ids, k, "<u8"),
+    )
+    return Columns(chunk, n, k)
+
+
+def _gathered(raw: NDArray[np.uint8], starts: NDArray[np.int64], counts: NDArray[np.int64], kind: str) -> NDArray[Any]:
+    """Return numbers that stand in several places of some bytes: at each start so many, one behind the other."""
+    width = np.dtype(kind).itemsize
+    ranks = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    at = np.repeat(starts, counts) + ranks * width
+    found: NDArray[Any] = raw[at[:, None] + np.arange(width)].view(kind).ravel()
+    return found
 
 
 class Summary(NamedTuple):

@@ -19,6 +19,7 @@ from dvid_labelmap.ops.checking import damaged_blocks
 from dvid_labelmap.ops.counters import Counters
 from dvid_labelmap.ops.extents import extents_at, read_extents
 from dvid_labelmap.ops.index_build import IndexBuild
+from dvid_labelmap.ops.index_checking import wrong_bodies, wrong_mappings
 from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.mapping_store import Mappings
 from dvid_labelmap.ops.points import labels_at
@@ -152,6 +153,10 @@ class LabelMapInstance(Instance):
         """
         self._index_build.check()
 
+    def is_indexed(self) -> bool:
+        """Tell whether bodies can be asked for."""
+        return self._index_build.is_done()
+
     # -- settings
 
     def post_info(self, version: VersionRecord, config: Mapping[str, Any], user: str) -> None:
@@ -179,6 +184,10 @@ class LabelMapInstance(Instance):
             return [int(label) for label in supervoxel_sizes(view, body)[0].tolist()]
 
     def check(self, version: VersionRecord) -> Iterable[str]:
-        """Yield a sentence for each block of a version that is damaged."""
+        """Yield a sentence for each block of a version that is damaged, and each body that is not what blocks say."""
         with self.view(version) as view:
-            yield from damaged_blocks(view, self.settings.block_size)
+            damaged = list(damaged_blocks(view, self.settings.block_size))
+            yield from damaged
+            yield from wrong_mappings(self, view, version)
+            if not damaged and self.settings.indexed_labels and self.is_indexed():
+                yield from wrong_bodies(self, view)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from dvid_framework.api import Datatype, LabelsAt, SupervoxelsOf, hookimpl
+from dvid_framework.api import Datatype, Instance, LabelsAt, SupervoxelsOf, hookimpl
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.model import LabelMapSettings, new_settings
+from dvid_labelmap.ops.index_build import build_indices, has_indices
 from dvid_labelmap.routes import ROUTES
 
 __all__ = ["LabelMap", "dvid_datatypes"]
@@ -41,6 +42,11 @@ class LabelMap(Datatype):
     def parse_settings(cls, config: Mapping[str, Any]) -> LabelMapSettings:
         """Make the settings of a new instance from texts; unknown ones are ignored."""
         return new_settings(config)
+
+    @classmethod
+    def upgrade(cls, from_version: str) -> Callable[[Instance], None] | None:
+        """Return what builds the indices of bodies that instances of the first stage did not have."""
+        return None if has_indices(from_version) else build_indices
 
 
 @hookimpl

@@ -10,7 +10,7 @@ from dvid_labels.types import Labels
 from numpy.typing import NDArray
 
 from dvid_framework.api import View
-from dvid_labelmap.index_codec import Summary, decode_chunk, decode_summary
+from dvid_labelmap.index_codec import Summary, decode_summary
 from dvid_labelmap.keys import body_of_summary, chunk_bounds, chunk_of_key, summary_bounds, summary_key
 from dvid_labelmap.ops.index_rows import Integers, blocks_of_places, joined_chunks
 
@@ -71,11 +71,11 @@ def read_index(view: View, body: int) -> BodyIndex | None:
         CorruptValue: stored bytes are damaged.
         Conflict: merged branches disagree about it.
     """
-    found = [(chunk_of_key(key)[1], decode_chunk(value)) for key, value in view.scan(*chunk_bounds(body))]
+    found = list(view.scan(*chunk_bounds(body)))
     if not found:
         return None
-    rows = joined_chunks([chunk for _, chunk in found])
-    chunks = np.array([coordinate for coordinate, _ in found])
+    rows = joined_chunks([value for _, value in found])
+    chunks = np.array([chunk_of_key(key)[1] for key, _ in found])
     numbers = rows.block_numbers()
     starts = np.append(np.searchsorted(rows.groups << 9 | rows.places, numbers), len(rows.groups))
     blocks = blocks_of_places(chunks[numbers >> 9], numbers & 511)
@@ -97,13 +97,9 @@ def _sorted(index: BodyIndex) -> BodyIndex:
 
 def supervoxel_sizes(view: View, body: int) -> tuple[Labels, Integers]:
     """Return the supervoxels of a body, uint64 (n,), ascending, and the voxels of each, int64 (n,)."""
-    chunks = [decode_chunk(value) for _, value in view.scan(*chunk_bounds(body))]
-    if not chunks:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    supervoxels = np.concatenate([chunk.supervoxels for chunk in chunks]).astype(np.uint64)
-    voxels = np.concatenate([chunk.voxels for chunk in chunks])
-    names, owners = np.unique(supervoxels, return_inverse=True)
-    return names, np.bincount(owners.ravel(), voxels, len(names)).astype(np.int64)
+    rows = joined_chunks([value for _, value in view.scan(*chunk_bounds(body))])
+    names, owners = np.unique(rows.supervoxels, return_inverse=True)
+    return names, np.bincount(owners.ravel(), rows.voxels, len(names)).astype(np.int64)
 
 
 def label_pieces(view: View, first: int, count: int, *, sizes: bool) -> Iterator[bytes]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from dvid_labels.types import Buffer
 
-from dvid_framework.api import DvidError, Unavailable, VersionRecord
+from dvid_framework.api import DvidError, Instance, Unavailable, VersionRecord
 from dvid_labelmap.keys import INDEXED
 from dvid_labelmap.ops.index_rows import Integers
 from dvid_labelmap.ops.indexing import index_blocks, stored_payloads
@@ -22,9 +22,9 @@ from dvid_labelmap.ops.indexing import index_blocks, stored_payloads
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
 
-__all__ = ["FIRST_INDEXED", "IndexBuild", "build_indices"]
+__all__ = ["IndexBuild", "build_indices", "has_indices"]
 
-FIRST_INDEXED = (0, 2)
+_FIRST_INDEXED = (0, 2)
 """The version of the datatype from which on instances have indices from the beginning."""
 _BATCH_BLOCKS = 512
 _RETRY_SECONDS = 5
@@ -68,8 +68,9 @@ def _index_version(instance: LabelMapInstance, version: VersionRecord) -> None:
             txn.emit("index")
 
 
-def build_indices(instance: LabelMapInstance) -> None:
+def build_indices(instance: Instance) -> None:
     """Build the indices of all versions of an instance that has none yet, and mark that it is done."""
+    instance = cast("LabelMapInstance", instance)
     dag = instance.repo.dag
     if instance.settings.indexed_labels:
         for version in dag if instance.record.versioned else [dag.root]:
@@ -85,7 +86,7 @@ class IndexBuild:
 
     def __init__(self, instance: LabelMapInstance) -> None:
         self._instance = instance
-        self._done = _is_of(instance.record.type_version)
+        self._done = has_indices(instance.record.type_version)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._error = ""
@@ -96,12 +97,9 @@ class IndexBuild:
         Raises:
             Unavailable: they are being indexed.
         """
-        if self._done:
+        if self.is_done():
             return
         with self._lock:
-            if self._done or self._instance.own_values(INDEXED):
-                self._done = True
-                return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=f"index of {self._instance.name}", daemon=True)
                 self._thread.start()
@@ -109,6 +107,11 @@ class IndexBuild:
             f"the bodies of {self._instance.name!r} are being indexed, once, after an upgrade{self._error}; ask later",
             _RETRY_SECONDS,
         )
+
+    def is_done(self) -> bool:
+        """Tell whether bodies are indexed."""
+        self._done = self._done or bool(self._instance.own_values(INDEXED))
+        return self._done
 
     def _run(self) -> None:
         try:
@@ -128,6 +131,6 @@ class IndexBuild:
         return self._done
 
 
-def _is_of(version: str) -> bool:
+def has_indices(version: str) -> bool:
     """Tell whether instances of a version of the datatype have indices from the beginning."""
-    return tuple(int(part) for part in version.split(".") if part.isdigit()) >= FIRST_INDEXED
+    return tuple(int(part) for part in version.split(".") if part.isdigit()) >= _FIRST_INDEXED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from dvid_labels.types import Labels
@@ -169,20 +169,14 @@ def bounds_of_blocks(touched: Touched, owners: Integers, numbers: Integers, coun
 
 
 def _union(one: _Bounds, other: _Bounds) -> _Bounds:
-    (low, high), (other_low, other_high) = one, other
-    return _each(min, low, other_low), _each(max, high, other_high)
-
-
-def _each(choose: Any, one: Triple, other: Triple) -> Triple:
-    x, y, z = map(choose, one, other)
-    return x, y, z
+    ((a, b, c), (d, e, f)), ((p, q, r), (s, t, u)) = one, other
+    return (min(a, p), min(b, q), min(c, r)), (max(d, s), max(e, t), max(f, u))
 
 
 def _reaches(lost: _Bounds, bounds: _Bounds) -> bool:
     """Tell whether blocks that went may have been at the bounds of the body."""
-    return any(a <= b for a, b in zip(lost[0], bounds[0], strict=True)) or any(
-        a >= b for a, b in zip(lost[1], bounds[1], strict=True)
-    )
+    ((a, b, c), (d, e, f)), ((p, q, r), (s, t, u)) = lost, bounds
+    return a <= p or b <= q or c <= r or d >= s or e >= t or f >= u
 
 
 def _untouched(view: View, body: int, touched: Touched) -> _Bounds:

@@ -9,9 +9,11 @@ import numpy as np
 from dvid_labels import kernels
 from dvid_labels.indices import compressed_index, join_indices
 from dvid_labels.label_indices import LabelIndices
+from dvid_labels.types import Buffer
+from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import BadRequest, Txn, VersionRecord, View
-from dvid_labelmap.index_codec import CHUNK_SIDE, Chunk, Summary, decode_chunk, encode_summary
+from dvid_labelmap.index_codec import CHUNK_SIDE, Summary, encode_summary
 from dvid_labelmap.keys import chunk_bounds, chunk_key, chunk_of_key, summary_key
 from dvid_labelmap.ops.index_changes import bounds_of_blocks, put_summary, read_summaries, sort_rows
 from dvid_labelmap.ops.index_rows import (
@@ -30,17 +32,41 @@ __all__ = ["compressed_pieces", "index_messages", "index_pieces", "read_indices"
 _BATCH_LABELS = 256
 
 
-def _parts(view: View, body: int, summary: Summary) -> Iterator[tuple[tuple[int, int, int], Chunk]]:
-    """Yield coordinate and content of the chunks of a body; one that is in a single chunk is not searched for."""
-    low = tuple(n // CHUNK_SIDE for n in summary.low)
-    if low == tuple(n // CHUNK_SIDE for n in summary.high):
-        x, y, z = low
-        value = view.get(chunk_key(body, (x, y, z)))
-        if value is not None:
-            yield (x, y, z), decode_chunk(value)
-        return
-    for key, value in view.scan(*chunk_bounds(body)):
-        yield chunk_of_key(key)[1], decode_chunk(value)
+def _chunks_of(
+    view: View, bodies: Sequence[int], summaries: Sequence[Summary | None]
+) -> tuple[list[Triple], list[Buffer], list[int]]:
+    """Return coordinates and stored bytes of all chunks of bodies, and how many each has.
+
+    Those of bodies in a single chunk are read at once, not searched for.
+    """
+    single: dict[int, bytes] = {}
+    for body, summary in zip(bodies, summaries, strict=True):
+        if summary is not None:
+            low = _chunk(summary.low)
+            if low == _chunk(summary.high):
+                single[body] = chunk_key(body, low)
+    values = dict(zip(single, view.get_each(single.values()), strict=True))
+    coordinates: list[Triple] = []
+    chunks: list[Buffer] = []
+    counts: list[int] = []
+    for body, summary in zip(bodies, summaries, strict=True):
+        before = len(chunks)
+        if body in single:
+            value = values[body]
+            if value is not None and summary is not None:
+                coordinates.append(_chunk(summary.low))
+                chunks.append(value)
+        elif summary is not None:
+            for key, value in view.scan(*chunk_bounds(body)):
+                coordinates.append(chunk_of_key(key)[1])
+                chunks.append(value)
+        counts.append(len(chunks) - before)
+    return coordinates, chunks, counts
+
+
+def _chunk(block: Triple) -> Triple:
+    x, y, z = block
+    return x // CHUNK_SIDE, y // CHUNK_SIDE, z // CHUNK_SIDE
 
 
 def read_indices(view: View, bodies: Sequence[int], summaries: Sequence[Summary | None]) -> LabelIndices:
@@ -50,17 +76,9 @@ def read_indices(view: View, bodies: Sequence[int], summaries: Sequence[Summary 
         CorruptValue: stored bytes are damaged.
         Conflict: merged branches disagree about one of them.
     """
-    chunks: list[Chunk] = []
-    coordinates: list[tuple[int, int, int]] = []
-    counts = [0]
-    for body, summary in zip(bodies, summaries, strict=True):
-        rows = counts[-1]
-        for coordinate, chunk in _parts(view, body, summary) if summary is not None else ():
-            chunks.append(chunk)
-            coordinates.append(coordinate)
-            rows += len(chunk.places)
-        counts.append(rows)
+    coordinates, chunks, counts = _chunks_of(view, bodies, summaries)
     rows_of = joined_chunks(chunks)
+    firsts = np.searchsorted(rows_of.groups, np.append(0, np.cumsum(counts)))
     numbers = rows_of.groups << 9 | rows_of.places
     surfaces = np.zeros(len(numbers), np.uint64)
     if len(rows_of.surface_ids):
@@ -70,7 +88,7 @@ def read_indices(view: View, bodies: Sequence[int], summaries: Sequence[Summary 
     blocks = blocks_of_places(np.array(coordinates, np.int64).reshape(-1, 3)[rows_of.groups], rows_of.places)
     return LabelIndices(
         np.array(bodies, np.uint64),
-        np.array(counts, np.int64),
+        firsts,
         blocks.astype(np.int32),
         rows_of.supervoxels,
         rows_of.voxels.astype(np.uint32),

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from dvid_labels.types import Labels
+from dvid_labels.types import Buffer, Labels
 from dvid_voxels.geometry import Triple
 from numpy.typing import NDArray
 
 from dvid_framework.api import LZ4, Txn, View
-from dvid_labelmap.index_codec import CHUNK_SIDE, Chunk, decode_chunk, encode_chunk
+from dvid_labelmap.index_codec import CHUNK_SIDE, Chunk, decode_chunks, encode_chunk
 from dvid_labelmap.keys import chunk_key
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
 
 Integers: TypeAlias = NDArray[np.int64]
 _STEPS = np.array((1, CHUNK_SIDE, CHUNK_SIDE**2))
-_EMPTY = decode_chunk(bytes(8))
+_EMPTY = bytes(8)  # a chunk without rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +145,22 @@ class ChunkRows:
         )
 
 
-def joined_chunks(chunks: Sequence[Chunk]) -> ChunkRows:
-    """Return the rows of several chunks, numbered in their order."""
-    parts = chunks or [_EMPTY]
-    numbers = np.arange(len(parts))
+def joined_chunks(values: Sequence[Buffer]) -> ChunkRows:
+    """Return the rows of several stored chunks, numbered in their order.
+
+    Raises:
+        CorruptValue: one is damaged.
+    """
+    chunk, counts, surface_counts = decode_chunks(values)
+    numbers = np.arange(len(counts))
     return ChunkRows(
-        np.repeat(numbers, [len(part.places) for part in parts]),
-        np.concatenate([part.places for part in parts]).astype(np.int64),
-        np.concatenate([part.supervoxels for part in parts]).astype(np.uint64),
-        np.concatenate([part.voxels for part in parts]).astype(np.int64),
-        np.repeat(numbers, [len(part.surface_places) for part in parts]),
-        np.concatenate([part.surface_places for part in parts]).astype(np.int64),
-        np.concatenate([part.surface_ids for part in parts]).astype(np.uint64),
+        np.repeat(numbers, counts),
+        chunk.places.astype(np.int64),
+        chunk.supervoxels.astype(np.uint64),
+        chunk.voxels.astype(np.int64),
+        np.repeat(numbers, surface_counts),
+        chunk.surface_places.astype(np.int64),
+        chunk.surface_ids.astype(np.uint64),
     )
 
 
@@ -167,7 +171,7 @@ def read_chunks(view: View, keys: Sequence[bytes]) -> ChunkRows:
         CorruptValue: stored bytes are damaged.
         Conflict: merged branches disagree about one of them.
     """
-    return joined_chunks([_EMPTY if value is None else decode_chunk(value) for value in view.multi_get(keys)])
+    return joined_chunks([_EMPTY if value is None else value for value in view.multi_get(keys)])
 
 
 def write_chunks(txn: Txn, keys: Sequence[bytes], before: ChunkRows, after: ChunkRows) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from dvid_labels.types import Labels
+from dvid_labels.types import Buffer, Labels
 
 from dvid_framework.api import BadRequest, Txn, VersionRecord, View
-from dvid_labelmap.index_codec import Chunk, decode_chunk
 from dvid_labelmap.keys import chunk_bounds, chunk_of_key
 from dvid_labelmap.ops.index_changes import Stamp, change_rows, put_summary, read_summaries
 from dvid_labelmap.ops.index_rows import Rows, blocks_of_places, joined_chunks
@@ -69,11 +68,11 @@ def merge_bodies(
 
 def _taken(view: View, txn: Txn, target: int, merged: Sequence[int]) -> Rows:
     """Take the rows of bodies, which end with it, and return them as the target's."""
-    chunks: list[Chunk] = []
+    chunks: list[Buffer] = []
     coordinates: list[tuple[int, int, int]] = []
     for body in merged:
         for key, value in view.scan(*chunk_bounds(body)):
-            chunks.append(decode_chunk(value))
+            chunks.append(value)
             coordinates.append(chunk_of_key(key)[1])
             txn.delete(key)
         put_summary(txn, body, None)

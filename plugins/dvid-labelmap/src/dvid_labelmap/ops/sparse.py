@@ -35,6 +35,8 @@ Bounds: TypeAlias = tuple[Triple, Triple]
 _SLAB_BLOCKS = 256
 _KEPT_BYTES = 256 << 20  # runs that are kept between counting and sending; of more the counting is done twice
 _PIECE_BYTES = 4 << 20
+_QUICK_BLOCKS = 2
+_QUICK_BYTES = 16 << 10
 
 
 def parse_bounds(query: Mapping[str, str]) -> Bounds | None:
@@ -114,6 +116,13 @@ class SparseRead:
     def whole_blocks(self) -> SparseRead:
         """Return the read of all voxels of the blocks, also those out of bounds."""
         return replace(self, bounds=None)
+
+    def is_quick(self) -> bool:
+        """Tell whether the voxels can be had well within a millisecond: few blocks of few bytes."""
+        if len(self.blocks) > _QUICK_BLOCKS:
+            return False
+        keys = [block_key(self.scale, (x, y, z)) for x, y, z in self.blocks.tolist()]
+        return sum(len(value) for value in self.view.get_each(keys) if value is not None) <= _QUICK_BYTES
 
     def _slabs(self) -> Iterator[tuple[Integers, list[memoryview | None]]]:
         """Yield block coordinates and stored blocks, whole planes of blocks at a time."""

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 from dvid_labels import gzip_bytes, lz4_block
 from dvid_labels.types import Buffer
+from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import Answer, BadRequest, FromPath, NotFound, Pieces, binary, empty, get
-from dvid_labelmap.ops.body_index import BodyIndex, read_index
+from dvid_labelmap.ops.body_index import BodyIndex, read_index, read_summary
 from dvid_labelmap.ops.bounds import parse_scale
 from dvid_labelmap.ops.counters import parse_label
 from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.points import label_at, parse_point
 from dvid_labelmap.ops.sizes import supervoxel_index
-from dvid_labelmap.ops.sparse import SparseRead, coarse_pieces, coarse_volume, parse_bounds, within
+from dvid_labelmap.ops.sparse import Bounds, SparseRead, coarse_pieces, coarse_volume, parse_bounds, within
 from dvid_labelmap.routes.asked import LabelRequest, held, streamed
-from dvid_labelmap.routes.bodies import indexed_view
+from dvid_labelmap.routes.bodies import FEW_BLOCKS, indexed_view
 
 __all__ = ["ROUTES"]
 
-_FEW_BLOCKS = 64
+_FEW_BLOCKS = 64  # of a sparse volume that is sent whole
+_T = TypeVar("_T")
 _HOLDING = 64 << 20
 _COMPRESSIONS = ("lz4", "gzip")
 _MOST_COMPRESSED = 1 << 30
@@ -87,17 +90,24 @@ async def _answer(request: LabelRequest, label: int) -> Answer:
     if compression and compression not in _COMPRESSIONS:
         raise BadRequest(f"unknown compression {compression[:20]!r}; {', '.join(_COMPRESSIONS)} are allowed")
 
-    def small() -> tuple[SparseRead, bytes | None]:
-        read = _read(request, label, scale)
-        return read, b"".join(_pieces(request, read)) if len(read.blocks) <= _FEW_BLOCKS else None
-
-    read, body = await request.run(small)
-    if body is not None and not compression:
-        return binary(body)
+    read = await _in_time(request, label, partial(_read, request, label, scale))
+    if len(read.blocks) <= _FEW_BLOCKS and not compression:
+        if read.is_quick():
+            return binary(b"".join(_pieces(request, read)))
+        return binary(await request.run(lambda: b"".join(_pieces(request, read))))
     if compression:
         with held(request, _HOLDING):
             return binary(await request.run(_compressed, _pieces(request, read), compression))
     return streamed(request, _pieces(request, read), _HOLDING)
+
+
+async def _in_time(request: LabelRequest, label: int, function: Callable[[], _T]) -> _T:
+    """Call a function that reads the index of a body: on the event loop if that is small, else in a thread."""
+    _, view = indexed_view(request.call)
+    summary = None if request.flag("supervoxels") else read_summary(view, label)
+    if summary is not None and summary.blocks <= FEW_BLOCKS:
+        return function()
+    return await request.run(function)
 
 
 def _there(request: LabelRequest, label: int) -> bool:
@@ -138,6 +148,10 @@ async def sparsevol_by_point(request: LabelRequest, point: FromPath[str]) -> Ans
     return await _answer(request, label)
 
 
+def _coarse(request: LabelRequest, label: int, bounds: Bounds | None, block_size: Triple) -> bytes:
+    return coarse_volume(_index_of(request, label), bounds, block_size)
+
+
 @get("/sparsevol-coarse/{label:str}")
 async def sparsevol_coarse(request: LabelRequest, label: FromPath[str]) -> Answer:
     """Return the blocks of a body, or with supervoxels=true of a supervoxel, as rles of block coordinates.
@@ -147,7 +161,8 @@ async def sparsevol_coarse(request: LabelRequest, label: FromPath[str]) -> Answe
     _check_indexed(request)
     number, bounds = parse_label(label), parse_bounds(request.query)
     size = request.instance.settings.block_size
-    return binary(await request.run(lambda: coarse_volume(_index_of(request, number), bounds, size)))
+    read = partial(_coarse, request, number, bounds, size)
+    return binary(await _in_time(request, number, read))
 
 
 @get("/sparsevols-coarse/{first:str}/{last:str}")

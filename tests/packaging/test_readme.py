@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
-
-import pytest
 
 from dvid_framework.testing.pytest_plugin import ProcessFactory
 
@@ -27,7 +24,6 @@ def test_it_fits_a_page() -> None:
     assert len(README.read_text().splitlines()) <= 100
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="the session is typed with curl")
 def test_the_session_answers_as_shown(dvid_process: ProcessFactory) -> None:
     server = dvid_process()
     steps = [(command.replace("localhost:8000", f"127.0.0.1:{server.port}"), shown) for command, shown in session()]

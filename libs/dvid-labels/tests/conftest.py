@@ -37,5 +37,19 @@ def kernels(request: pytest.FixtureRequest) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def native() -> ModuleType:
+    """The native kernels, for tests that compare both implementations."""
+    return IMPLEMENTATIONS[1]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where there are no native kernels there is nothing to compare, so these tests do not exist."""
+    if len(IMPLEMENTATIONS) == 1:
+        left_out = [item for item in items if "native" in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
 def volume() -> Volumes:
     return _volume

@@ -110,8 +110,7 @@ def test_any_part_of_any_body(
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (16, 24, 8), (64, 64, 64), (72, 8, 16), (8, 64, 128)])
-def test_both_answer_alike(volume: object, shape: tuple[int, int, int]) -> None:
-    native = pytest.importorskip("dvid_labels.native_kernels")
+def test_both_answer_alike(volume: object, shape: tuple[int, int, int], native: ModuleType) -> None:
     size = tuple(n * count for n, count in zip(shape, GRID, strict=True))
     for labels, grain in ((2, 3), (3, 1), (30, 5), (600, 2)):
         voxels = volume(size, labels, grain=grain)  # type: ignore[operator]

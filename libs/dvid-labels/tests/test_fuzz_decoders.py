@@ -129,8 +129,7 @@ def test_gzip_of_blocks(kernels: ModuleType, blocks: list[bytes]) -> None:
     fuzz(lambda data: kernels.check_payloads([data], SHAPE, 1), seeds, rounds(kernels))
 
 
-def test_both_refuse_the_same(blocks: list[bytes]) -> None:
-    native = pytest.importorskip("dvid_labels.native_kernels")
+def test_both_refuse_the_same(blocks: list[bytes], native: ModuleType) -> None:
 
     def answer(kernels: ModuleType, data: bytes) -> object:
         try:
@@ -191,8 +190,7 @@ def test_mapping_ops(kernels: ModuleType) -> None:
     fuzz(lambda data: kernels.decode_mapping_ops(data, 12), seeds, rounds(kernels))
 
 
-def test_both_read_the_same_messages(index_messages: list[bytes]) -> None:
-    native = pytest.importorskip("dvid_labels.native_kernels")
+def test_both_read_the_same_messages(index_messages: list[bytes], native: ModuleType) -> None:
 
     def answers(kernels: ModuleType, data: bytes) -> list[object]:
         found: list[object] = []
@@ -215,9 +213,8 @@ def test_both_read_the_same_messages(index_messages: list[bytes]) -> None:
     fuzz(decoder, [join_indices(index_messages), join_indices(index_messages[1:3])], 2 * rounds(None))
 
 
-def test_both_find_the_same_bodies(blocks: list[bytes]) -> None:
+def test_both_find_the_same_bodies(blocks: list[bytes], native: ModuleType) -> None:
     """Native kernels may answer where numpy finds damage, because they look at fewer sub-blocks."""
-    native = pytest.importorskip("dvid_labels.native_kernels")
     body = np.unique([numpy_kernels.block_table(block)[0] for block in blocks])
 
     def decoder(data: bytes) -> None:

@@ -38,8 +38,7 @@ def test_tables_are_shared(kernels: ModuleType) -> None:
     assert len(kernels.encode_segmentation(voxels)) == 4 + 512 * 8 + 2 * 8 + 512 * 64
 
 
-def test_too_many_tables_are_refused() -> None:
-    native = pytest.importorskip("dvid_labels.native_kernels")
+def test_too_many_tables_are_refused(native: ModuleType) -> None:
     noise = np.arange(208 * 208 * 200, dtype=np.uint64).reshape(200, 208, 208)
     with pytest.raises(LabelFormatError, match="too many labels"):
         native.encode_segmentation(noise)

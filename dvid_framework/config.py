@@ -13,7 +13,15 @@ from dvid_framework.storage.stores import DEFAULT, StoreConfig
 from dvid_framework.versions.mutation_ids import FIRST_MUTATION_ID
 from dvid_framework.versions.txn import MUTATION_BYTES
 
-__all__ = ["BackendChoice", "Config", "LimitSettings", "LoggingSettings", "ServerSettings", "load_config"]
+__all__ = [
+    "BackendChoice",
+    "Config",
+    "KafkaSettings",
+    "LimitSettings",
+    "LoggingSettings",
+    "ServerSettings",
+    "load_config",
+]
 
 _SECRET = re.compile(r"(?im)^(\s*[\w-]*(?:token|secret|password|passcode|key)[\w-]*\s*=\s*).*$")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:]*):(?P<port>\d{1,5})")
@@ -79,6 +87,25 @@ class LoggingSettings(msgspec.Struct):
     max_log_size: int = 100
 
 
+class KafkaSettings(
+    msgspec.Struct,
+    rename={"topic_activity": "topicActivity", "topic_prefix": "topicPrefix", "topic_suffixes": "topicSuffixes"},
+):
+    """Section `[kafka]`.
+
+    Attributes:
+        servers: `HOST:PORT` of some brokers; without any nothing is published.
+        topic_activity: topic of the activity; `dvidactivity-HOST` by default.
+        topic_prefix: what the topics of repos and instances begin with.
+        topic_suffixes: `DATA-UUID:SUFFIX` for instances whose topics end with something.
+    """
+
+    servers: list[str] = []
+    topic_activity: str = ""
+    topic_prefix: str = ""
+    topic_suffixes: list[str] = []
+
+
 class BackendChoice(msgspec.Struct):
     """An entry of `[backend.SPEC]`: the alias of the store; the mutation log lives in the same one."""
 
@@ -92,6 +119,7 @@ class Config(msgspec.Struct):
     server: ServerSettings = msgspec.field(default_factory=ServerSettings)
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     logging: LoggingSettings = msgspec.field(default_factory=LoggingSettings)
+    kafka: KafkaSettings = msgspec.field(default_factory=KafkaSettings)
     store: dict[str, dict[str, Any]] = {}
     backend: dict[str, BackendChoice] = {}
     source: str = ""

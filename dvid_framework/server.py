@@ -18,6 +18,7 @@ from dvid_framework import __version__
 from dvid_framework.config import Config
 from dvid_framework.events.activity import Activity
 from dvid_framework.events.feed import Follower
+from dvid_framework.events.kafka import Kafka, open_kafka
 from dvid_framework.http.app import build_app, routes_of_type
 from dvid_framework.http.limits import Budget, Throttle
 from dvid_framework.instances.datatype import Datatype
@@ -103,6 +104,7 @@ class Server:
         logfile = self.config.logging.logfile
         path = Path(self.config.folder, logfile) if logfile else data / "activity.log"
         self.activity = Activity(path, self.config.logging.max_log_size << 20)
+        self.kafka: Kafka | None = None
         self._followers: list[Follower] = []
         self._started = time.monotonic()
         self._gc_percentage = 100
@@ -112,6 +114,12 @@ class Server:
 
     async def start(self) -> None:
         """Begin: the plugins' start hooks, and their following of the mutation logs."""
+        try:
+            self.kafka = open_kafka(self.config, self.repos, self.datatypes, self.stores)
+        except BaseException:
+            self.close()
+            raise
+        self.activity.publish = self.kafka.activity if self.kafka else None
         for waiting in self.plugins.startup(self):
             await waiting
         if self.plugins.follows_mutations:
@@ -132,6 +140,9 @@ class Server:
         for follower in self._followers:
             follower.stop()
         self._followers.clear()
+        if self.kafka is not None:
+            self.activity.publish = None
+            self.kafka.close()
         self.pool.shutdown()
         self.instances.close()
         self.stores.close()
@@ -163,6 +174,8 @@ class Server:
         }
         if server.rwmode:
             shown["Mode"] = "read only" if server.rwmode == "readonly" else "allow writes on committed nodes"
+        if self.kafka is not None:
+            shown |= self.kafka.info()
         return shown
 
     def change_setting(self, name: str, value: int) -> str:

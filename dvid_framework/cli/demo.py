@@ -79,6 +79,8 @@ def _make(server: Server, progress: Progress) -> str:
         progress.update(task, completed=40 + 50 * (z + _SLAB) / depth)
     progress.update(task, description="storing bodies and an ROI")
     for body, supervoxels in volume.bodies.items():
+        if len(supervoxels) > 1:
+            client.post(f"/api/node/{root}/segmentation/merge", supervoxels)
         client.post(f"/api/node/{root}/bodies/key/{body}", {"body": body, "supervoxels": supervoxels})
     client.post(f"/api/node/{root}/largest/roi", _roi_runs(volume))
     client.post(f"/api/node/{root}/commit", {"note": "as segmented"})
@@ -100,9 +102,9 @@ def _hints(server: Server, root: str) -> str:
     short = root[:8]
     return (
         f"\nThe demo repo {short} is served at http://{server.host}:{server.port}/  (Ctrl-C ends it). Try:\n\n"
-        f"  curl {base}/node/{short}:master/segmentation/label/128_128_128\n"
         f"  curl -o slice.png {base}/node/{short}/segmentation/pseudocolor/xy/256_256/0_0_128\n"
-        f"  curl {base}/node/{short}:review/bodies/keyrange/0/z\n\n"
+        f"  curl {base}/node/{short}:review/bodies/key/1\n"
+        f"  curl {base}/node/{short}/segmentation/sparsevol-size/1\n\n"
         f"Help: {base}/help\n"
     )
 

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -90,6 +91,9 @@ class Activity:
     Args:
         path: the file, or None for no file.
         limit_bytes: the size at which the file is rotated.
+
+    Attributes:
+        publish: what else is told of each request, if anything.
     """
 
     def __init__(self, path: Path | None, limit_bytes: int = 100 << 20) -> None:
@@ -97,28 +101,32 @@ class Activity:
         self._file: _RotatingFile | None = None
         if path is not None:
             self._logger, self._file = open_log(path, limit_bytes)
+        self.publish: Callable[[dict[str, Any]], None] | None = None
         self._recent: deque[tuple[float, str, int, int]] = deque(maxlen=100_000)
         self._pings: dict[str, str] = {}
 
     def request(self, call: Call, meter: Meter, seconds: float) -> None:
         """Record one request."""
         self._recent.append((time.monotonic(), call.method, meter.bytes_in, meter.bytes_out))
-        if self._logger is None:
+        if self._logger is None and self.publish is None:
             return
         query = "&".join(f"{key}={value}" for key, value in call.query.items() if key.lower() not in _SECRETS)
-        self._logger.info(
-            "request",
-            time=int(time.time()),
-            duration=round(seconds * 1000, 3),
-            status=meter.status,
-            user=call.user,
-            client=call.app,
-            method=call.method,
-            uri=call.path + (f"?{query}" if query else ""),
-            bytes_in=meter.bytes_in,
-            bytes_out=meter.bytes_out,
-            remote_addr=meter.client,
-        )
+        fields = {
+            "time": int(time.time()),
+            "duration": round(seconds * 1000, 3),
+            "status": meter.status,
+            "user": call.user,
+            "client": call.app,
+            "method": call.method,
+            "uri": call.path + (f"?{query}" if query else ""),
+            "bytes_in": meter.bytes_in,
+            "bytes_out": meter.bytes_out,
+            "remote_addr": meter.client,
+        }
+        if self._logger is not None:
+            self._logger.info("request", **fields)
+        if self.publish is not None:
+            self.publish(fields)
 
     def load(self) -> dict[str, int]:
         """Return integers per second, over the last five seconds."""

@@ -13,6 +13,7 @@ from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.help import type_help
 from dvid_framework.http.routing import get, point_read, post
 from dvid_framework.instances.datatype import Instance
+from dvid_framework.instances.wire import wire_entries
 from dvid_framework.storage.blobs import get_blob, put_blob
 from dvid_framework.versions.record import VersionRecord
 
@@ -90,18 +91,12 @@ async def blob(request: _Request, reference: FromPath[str]) -> Answer:
 
 def _wire(instance: Instance, version: VersionRecord) -> list[dict[str, Any]]:
     """The log entries of one version as the wire has them: not those that the original does not log."""
-    shown: list[dict[str, Any]] = []
-    for mutation in instance.mutations(version):
-        if mutation.internal:
-            continue
-        extra: dict[str, Any] = {"UUID": instance.repo.dag[mutation.version].uuid, "Timestamp": mutation.time}
-        if mutation.mutation_id:
-            extra["MutationID"] = mutation.mutation_id
-        if instance.datatype.logs_users:
-            extra |= {"User": mutation.user} if mutation.user else {}
-            extra |= {"App": mutation.app} if mutation.app else {}
-        shown.extend({**entry, **extra} for entry in mutation.entries)
-    return shown
+    return [
+        entry
+        for mutation in instance.mutations(version)
+        if not mutation.internal
+        for entry in wire_entries(mutation, instance.repo.dag[mutation.version].uuid, instance.datatype)
+    ]
 
 
 @get("/mutations")

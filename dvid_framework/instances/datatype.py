@@ -241,6 +241,7 @@ class Datatype:
         needs: what the store must be able to do.
         logged: whether `mutations` and `mutations-range` are served.
         logs_users: whether what they serve names user and application.
+        announced: actions of internal records that are published all the same.
         provides: the interfaces (`BlockMask` and the like) that its instances implement.
     """
 
@@ -254,6 +255,7 @@ class Datatype:
     needs: ClassVar[Capability] = Capability.ORDERED | Capability.ATOMIC_BATCHES | Capability.SNAPSHOTS
     logged: ClassVar[bool] = False
     logs_users: ClassVar[bool] = True
+    announced: ClassVar[frozenset[str]] = frozenset()
     provides: ClassVar[tuple[type, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
 
 from dvid_framework.errors import StorageError
 from dvid_framework.events import feed
-from dvid_framework.events.feed import Follower
+from dvid_framework.events.feed import BatchFollower, Follower
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.log import CommitLog
 from dvid_framework.storage.memory import MemoryStore
@@ -203,3 +203,27 @@ def test_six_writers_and_a_follower(make: Callable[[], MemoryStore]) -> None:
 def _mutate_each(log: CommitLog, user: str) -> None:
     for _ in range(150):
         _mutate(log, user=user)
+
+
+def test_a_batch_follower_moves_when_the_whole_batch_is_received() -> None:
+    log, seen, failures = CommitLog(MemoryStore()), list[int](), [OSError("away")]
+    _mutate(log, 2500)
+
+    def receive(mutations: Iterator[Mutation]) -> None:
+        taken = [mutation.number for mutation in mutations]
+        if failures:
+            raise failures.pop()
+        seen.extend(taken)
+
+    follower = BatchFollower(log, "f", receive)
+    assert follower.wait_for(2500, 10)
+    assert seen == list(range(1, 2501)), "what failed came again, in order"
+    _mutate(log)
+    assert follower.wait_for(2501, 10)
+    follower.stop()
+    again = BatchFollower(log, "f", receive)
+    _mutate(log)
+    assert again.wait_for(2502, 10)
+    again.stop()
+    assert seen == list(range(1, 2503)), "the cursor is kept"
+    log.close()

@@ -36,6 +36,7 @@ class LabelMap(Datatype):
     routes = ROUTES
     default_compression = "gzip"
     logged = True
+    announced = frozenset({"post-nextlabel", "post-maxlabel", "setnextlabel"})
     provides = (LabelsAt, SupervoxelsOf)
 
     @classmethod

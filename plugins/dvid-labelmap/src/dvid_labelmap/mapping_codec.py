@@ -1,4 +1,7 @@
-"""Stored form of mappings: parts of sorted runs, by differences and planes of bytes, which compress well."""
+"""Stored form of mappings: parts of sorted runs, as planes of bytes, which compress well.
+
+Sources are stored by their differences, which are small; targets are in no order, and stored as they are.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +20,22 @@ _HEAD = struct.Struct("<I")
 
 
 def _planes(numbers: Labels) -> bytes:
-    """Return the differences of numbers, the lowest bytes of all of them first, then the next ones."""
-    steps = np.diff(numbers, prepend=np.uint64(0)).astype("<u8")
-    return steps.view(np.uint8).reshape(-1, 8).T.tobytes()
+    """Return the lowest bytes of all numbers first, then the next ones."""
+    return numbers.astype("<u8").view(np.uint8).reshape(-1, 8).T.tobytes()
 
 
 def _numbers(value: Buffer, count: int, at: int) -> Labels:
     planes = np.frombuffer(value, np.uint8, 8 * count, at).reshape(8, count)
-    steps = np.ascontiguousarray(planes.T).view("<u8").ravel()
-    return np.cumsum(steps, dtype=np.uint64)
+    rows = np.zeros((count, 8), np.uint8)
+    for place, plane in enumerate(planes):
+        if plane.any():
+            rows[:, place] = plane
+    return rows.view("<u8").ravel()
 
 
 def encode_part(source: Labels, target: Labels) -> bytes:
     """Return the stored bytes of entries, uint64 (n,) each, sorted by source."""
-    return _HEAD.pack(len(source)) + _planes(source) + _planes(target)
+    return _HEAD.pack(len(source)) + _planes(np.diff(source, prepend=np.uint64(0))) + _planes(target)
 
 
 def count_entries(value: Buffer) -> int:
@@ -55,4 +60,5 @@ def decode_part(value: Buffer) -> Mapping:
         CorruptValue: it is damaged.
     """
     count = count_entries(value)
-    return _numbers(value, count, _HEAD.size), _numbers(value, count, _HEAD.size + 8 * count)
+    source = np.cumsum(_numbers(value, count, _HEAD.size), dtype=np.uint64)
+    return source, _numbers(value, count, _HEAD.size + 8 * count)

@@ -8,7 +8,12 @@ import numpy as np
 from dvid_labels.types import Labels, Mapping
 from numpy.typing import NDArray
 
-__all__ = ["Chain", "last_of_each", "merged_runs"]
+from dvid_labelmap.ops.mapping_runs import Run, mixed
+
+__all__ = ["LONG_RUN", "Chain", "last_of_each", "merged_runs"]
+
+LONG_RUN = 1 << 19
+"""A run of more entries is not merged with later ones: merging takes longer than searching one run more."""
 
 
 def last_of_each(source: Labels, target: Labels) -> Mapping:
@@ -43,28 +48,34 @@ def merged_runs(earlier: Mapping, later: Mapping) -> Mapping:
     return source, target
 
 
+def _halved(runs: list[Mapping]) -> list[Mapping]:
+    """Merge neighbours, so that each entry is moved as seldom as can be until one run is left."""
+    pairs = zip(runs[::2], runs[1::2], strict=False)
+    return [*(merged_runs(earlier, later) for earlier, later in pairs), *runs[len(runs) & ~1 :]]
+
+
 class Chain:
     """Runs of entries, of which later ones override earlier ones; a chain never changes.
 
-    Runs that grow alike are merged, so that there are few: a lookup takes a binary search in each.
+    Runs that grow alike are merged unless they are long, so that there are few: a lookup takes a binary search in each.
 
     Attributes:
-        runs: source and target, uint64 (n,) each, sorted by source; the earliest run first.
+        runs: the earliest first.
     """
 
-    def __init__(self, runs: tuple[Mapping, ...] = ()) -> None:
+    def __init__(self, runs: tuple[Run, ...] = ()) -> None:
         self.runs = runs
 
     def __len__(self) -> int:
         """Return the number of entries, those that are overridden included."""
-        return sum(len(source) for source, _ in self.runs)
+        return sum(map(len, self.runs))
 
     def pushed(self, run: Mapping) -> Chain:
         """Return the chain with one more run, which overrides all others."""
         runs = list(self.runs)
-        while runs and len(runs[-1][0]) <= 2 * len(run[0]):
-            run = merged_runs(runs.pop(), run)
-        return Chain((*runs, run))
+        while runs and len(runs[-1]) <= min(2 * len(run[0]), LONG_RUN):
+            run = merged_runs(runs.pop().entries, run)
+        return Chain((*runs, Run(run)))
 
     def find(self, labels: Labels) -> tuple[NDArray[np.bool_], Labels]:
         """Look up labels.
@@ -75,17 +86,20 @@ class Chain:
         Returns:
             Which have an entry, and its target (the label itself for the others), uint64 (n,).
         """
-        found, targets = np.zeros(len(labels), bool), labels.astype(np.uint64)
+        order = np.argsort(labels)  # neighbours are found in memory that is already near
+        asked = labels[order].astype(np.uint64)
+        mix, hits, mapped = mixed(asked), np.zeros(len(labels), bool), asked.copy()
         open_ = np.arange(len(labels))
-        for source, target in reversed(self.runs):
-            asked = labels[open_]
-            places = np.minimum(np.searchsorted(source, asked), len(source) - 1)
-            hit = source[places] == asked
-            targets[open_[hit]] = target[places[hit]]
-            found[open_[hit]] = True
-            open_ = open_[~hit]
-            if not len(open_):
-                break
+        for run in reversed(self.runs):
+            numbers, places = run.find(asked[open_], mix[open_])
+            if len(numbers):
+                mapped[open_[numbers]] = run.target[places]
+                hits[open_[numbers]] = True
+                open_ = np.delete(open_, numbers)
+                if not len(open_):
+                    break
+        found, targets = np.empty_like(hits), np.empty_like(mapped)
+        found[order], targets[order] = hits, mapped
         return found, targets
 
     def map(self, labels: Labels) -> Labels:
@@ -95,20 +109,20 @@ class Chain:
     def map_one(self, label: int) -> int | None:
         """Return the target of one label's entry; None without one."""
         key = np.uint64(label)
-        for source, target in reversed(self.runs):
-            place = int(source.searchsorted(key))
-            if place < len(source) and source[place] == key:
-                return int(target[place])
+        for run in reversed(self.runs):
+            target = run.find_one(key)
+            if target is not None:
+                return target
         return None
 
     def made_flat(self) -> Mapping:
         """Return the effective entries as one run, without keeping it."""
         if not self.runs:
             return np.zeros(0, np.uint64), np.zeros(0, np.uint64)
-        flat = self.runs[0]
-        for run in self.runs[1:]:
-            flat = merged_runs(flat, run)
-        return flat
+        runs = [run.entries for run in self.runs]
+        while len(runs) > 1:
+            runs = _halved(runs)
+        return runs[0]
 
     @cached_property
     def flat(self) -> Mapping:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BodyMapping", "bodies_of", "body_mapping", "body_of", "kernel_mapping"]
 
-_FLAT_ENTRIES = 4 << 20  # from here on the runs of a chain are not merged for the sake of a few blocks
-_FEW_BLOCKS = 2048
+_FLAT_ENTRIES = 4 << 20  # from here on the runs of a chain are not merged: that takes time and their memory again
 _GZIP = 31
 _HEAD_BYTES = 16
 _MOST_LABELS = 1 << 24
@@ -45,7 +44,7 @@ class BodyMapping:
         """
         if not self._chain.runs:
             return None
-        if len(self._chain.runs) == 1 or len(self._chain) <= _FLAT_ENTRIES or len(payloads) > _FEW_BLOCKS:
+        if len(self._chain) <= _FLAT_ENTRIES:
             return self._chain.flat
         tables = [_table(payload) for payload in payloads if payload is not None]
         if not tables:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from itertools import groupby
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from dvid_labels.types import Labels, Mapping
 
-from dvid_framework.api import LZ4, Txn, View
-from dvid_labelmap.keys import MAPPING_HEAD, mapping_bounds, mapping_key, place_of_mapping
+from dvid_framework.api import LZ4, CorruptValue, Txn, View
+from dvid_labelmap.keys import MAPPING_HEAD, mapping_bounds, mapping_key
 from dvid_labelmap.mapping_codec import PART_ENTRIES, count_entries, decode_part, encode_part
-from dvid_labelmap.ops.chains import Chain, last_of_each, merged_runs
+from dvid_labelmap.ops.chains import LONG_RUN, Chain, last_of_each, merged_runs
 
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
@@ -27,28 +27,60 @@ if TYPE_CHECKING:
 __all__ = ["Mappings", "own_runs"]
 
 _CHAINS = 64  # kept at once; those of one line of versions share their arrays
-_ABSORBED_ENTRIES = 1 << 20  # a longer run is not written again
 _Chains = OrderedDict[int, Chain]
 
 
-def own_runs(view: View, version: int) -> list[Mapping]:
-    """Return the runs that a version has of its own, the earliest first.
+def own_runs(view: View, version: int) -> Iterator[Mapping]:
+    """Yield the runs that a version has of its own, the earliest first.
 
     Raises:
         CorruptValue: stored bytes are damaged.
     """
-    stored = view.scan(*mapping_bounds(version))
-    return [
-        _joined([decode_part(value) for _, value in parts])
-        for _, parts in groupby(stored, lambda item: place_of_mapping(item[0])[0])
-    ]
+    for slot in range(_run_count(view, version)):
+        yield _stored_run(view, version, slot)
 
 
-def _joined(parts: list[Mapping]) -> Mapping:
-    if len(parts) == 1:
-        return parts[0]
-    sources, targets = zip(*parts, strict=True)
-    return np.concatenate(sources), np.concatenate(targets)
+def _first_absent(is_there: Callable[[int], bool]) -> int:
+    """Return the first number that is not there, of numbers that are there from 0 on without a gap."""
+    low, high = 0, 1  # all below low are there
+    while is_there(high - 1):
+        low, high = high, 2 * high
+    high -= 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if is_there(middle) else (low, middle)
+    return low
+
+
+def _run_count(view: View, version: int) -> int:
+    """Return how many runs a version has of its own, without a look at all of their parts."""
+    return _first_absent(lambda slot: mapping_key(version, slot, 0) in view)
+
+
+def _part_count(view: View, version: int, slot: int) -> int:
+    return _first_absent(lambda part: mapping_key(version, slot, part) in view)
+
+
+def _entry_count(view: View, version: int, slot: int, parts: int) -> int:
+    """Return the number of entries of a run: all of its parts but the last are full."""
+    last = view.get(mapping_key(version, slot, parts - 1))
+    return (parts - 1) * PART_ENTRIES + (0 if last is None else count_entries(last))
+
+
+def _stored_run(view: View, version: int, slot: int) -> Mapping:
+    """Return one of the runs that a version has of its own; its parts are decoded into the places that they take."""
+    entries = _entry_count(view, version, slot, _part_count(view, version, slot))
+    source, target = np.empty(entries, np.uint64), np.empty(entries, np.uint64)
+    first = 0
+    for _, value in view.scan(mapping_key(version, slot, 0), mapping_key(version, slot + 1, 0)):
+        part = decode_part(value)
+        last = first + len(part[0])
+        if last <= entries:
+            source[first:last], target[first:last] = part
+        first = last
+    if first != entries:
+        raise CorruptValue("a run of the mappings is damaged: its parts have not the lengths that they should have")
+    return source, target
 
 
 class Mappings:
@@ -169,34 +201,25 @@ class Mappings:
             self._changes, self._chains = changes, untouched
 
 
-def _stored_run(view: View, slot: int) -> Mapping:
-    """Return one of the runs that a version has of its own."""
-    version = view.version
-    bounds = mapping_key(version, slot, 0), mapping_key(version, slot + 1, 0)
-    return _joined([decode_part(value) for _, value in view.scan(*bounds)])
-
-
 def _write_run(view: View, txn: Txn, run: Mapping) -> None:
     """Store a run of a version, together with those before it that are not longer."""
-    parts: dict[int, int] = {}  # how many each slot has
-    for key in view.keys(*mapping_bounds(view.version)):
-        slot, part = place_of_mapping(key)
-        parts[slot] = part + 1
-    slot, entries = len(parts), len(run[0])
-    while slot and (parts[slot - 1] - 1) * PART_ENTRIES <= 2 * entries:
-        last = parts[slot - 1] - 1
-        value = view.get(mapping_key(view.version, slot - 1, last))
-        length = last * PART_ENTRIES + (count_entries(value) if value is not None else 0)
-        if length > min(2 * entries, _ABSORBED_ENTRIES):
+    version, entries = view.version, len(run[0])
+    slots = slot = _run_count(view, version)
+    parts: dict[int, int] = {}  # how many each absorbed run has
+    while slot:
+        count = _part_count(view, version, slot - 1)
+        length = _entry_count(view, version, slot - 1, count)
+        if length > min(2 * entries, LONG_RUN):
             break
         slot, entries = slot - 1, entries + length
-    for number in reversed(range(slot, len(parts))):
-        run = merged_runs(_stored_run(view, number), run)
+        parts[slot] = count
+    for number in reversed(range(slot, slots)):
+        run = merged_runs(_stored_run(view, version, number), run)
     source, target = run
     count = -(-len(source) // PART_ENTRIES)
     for part in range(count):
         piece = slice(part * PART_ENTRIES, (part + 1) * PART_ENTRIES)
-        txn.put(mapping_key(view.version, slot, part), encode_part(source[piece], target[piece]), LZ4)
-    for number in range(slot, len(parts)):
+        txn.put(mapping_key(version, slot, part), encode_part(source[piece], target[piece]), LZ4)
+    for number in range(slot, slots):
         for part in range(count if number == slot else 0, parts[number]):
-            txn.delete(mapping_key(view.version, number, part))
+            txn.delete(mapping_key(version, number, part))

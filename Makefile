@@ -78,13 +78,15 @@ unit: install ## the tests that are quick
 test: lint types unit ## all checks and tests that are quick
 
 long: install ## the tests that are not quick: slow, crash, fuzz
-	@$(PYTEST) -m "slow or crash or fuzz"
+	@$(PYTEST) -m "(slow or crash or fuzz) and not kafka"
+	@$(BIN)/pytest -q -m kafka tests/kafka
 
 twins: install ## what the native kernels do when they are there, in numpy
 	@$(PYTEST) -m "$(QUICK)" libs plugins/dvid-labelmap
 
 nightly: install ## the long sizes of the model, crash and fuzz tests
 	@DVID_MODEL_EXAMPLES=1000 DVID_MODEL_STEPS=500 DVID_CRASH_CYCLES=20 DVID_FUZZ_COUNT=1000000 \
+		DVID_KAFKA_MUTATIONS=100000 \
 		$(BIN)/pytest -q --timeout 0
 
 # ---------------------------------------------------------------- distributions

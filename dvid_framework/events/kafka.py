@@ -6,6 +6,7 @@ and none that was not committed is ever told.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import socket
 import threading
@@ -80,7 +81,10 @@ class _Outlet:
         self.refusals: tuple[type[Exception], ...] = (BufferError, self._client.KafkaException)
         self._complained = -_COMPLAIN_SECONDS
         given = {**_PRODUCER, **options, "bootstrap.servers": ",".join(servers), "error_cb": self._complain}
-        self._producer = self._client.Producer(given)
+        try:
+            self._producer = self._client.Producer(given)
+        except self._client.KafkaException as error:
+            raise BadRequest(f"[kafka]: {error}") from error
         self._closing = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="kafka-poll", daemon=True)
         self._poller.start()
@@ -93,7 +97,8 @@ class _Outlet:
         """Log that brokers do not answer, once a minute."""
         if time.monotonic() - self._complained >= _COMPLAIN_SECONDS:
             self._complained = time.monotonic()
-            _log.warning("kafka does not answer", error=str(error))
+            with contextlib.suppress(OSError, ValueError):  # a log that can't be written must not end the polling
+                _log.warning("kafka does not answer", error=str(error))
 
     def produce(
         self, topic: str, key: str, value: bytes, delivered: Callable[[Any, Any], None], partition: int = -1

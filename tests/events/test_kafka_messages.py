@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from dvid_framework.events.kafka_messages import (
     topic_name,
 )
 from dvid_framework.instances.wire import wire_entries
+from dvid_framework.testing.pytest_plugin import ServerFactory
 from dvid_framework.testing.tiny import Tiny
 from dvid_framework.versions.record import Mutation
 
@@ -129,3 +131,14 @@ def test_without_the_client_the_server_says_what_to_install(monkeypatch: pytest.
     with pytest.raises(BadRequest, match=r"dvid-framework\[kafka\]"):
         open_kafka(config, None, {}, None)
     assert open_kafka(Config(), None, {}, None) is None, "and where none is configured nothing is asked for"
+
+
+def test_a_server_that_can_not_publish_does_not_start_and_lets_its_folder_go(
+    dvid_server: ServerFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    config = Config(kafka=KafkaSettings(servers=["127.0.0.1:1"]))
+    with pytest.raises(RuntimeError, match="is not installed"):
+        dvid_server(tmp_path / "data", config=config)
+    server = dvid_server(tmp_path / "data")
+    assert not [name for name in server.client.json("/api/server/info") if name.startswith("Kafka")]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
+import random
 import shutil
+import socket
 import subprocess
 import time
 import uuid
@@ -12,12 +15,19 @@ from pathlib import Path
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
 
-from dvid_framework.testing.running import free_port
-
 HERE = Path(__file__).parent
 JARS = Path(os.environ.get("DVID_KAFKA_HOME", Path.home() / ".cache" / "dvid-kafka")) / "libs"
 JAVA_OPTIONS = ("-Xmx256m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 START_SECONDS = 60.0
+
+
+def _lasting_port() -> int:
+    """Return a free port that no outgoing connection takes while the broker is stopped: below those for them."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _fetch_jars() -> None:
@@ -67,11 +77,11 @@ class RealBroker(_Readable):
 
     def __init__(self, folder: Path) -> None:
         _fetch_jars()
-        self._port = free_port()
-        self.address = f"127.0.0.1:{self._port}"
+        port = _lasting_port()
+        self.address = f"127.0.0.1:{port}"
         self._settings = folder / "server.properties"
         text = (HERE / "server.properties").read_text()
-        values = {"port": self._port, "controller": free_port(), "data": folder / "kafka-data"}
+        values = {"port": port, "controller": _lasting_port(), "data": folder / "kafka-data"}
         self._settings.write_text(text.format(**values))
         self._output = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None

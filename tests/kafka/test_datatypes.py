@@ -1,0 +1,57 @@
+"""What the datatypes that come with the service tell: as `mutations` shows it, and what is told alone."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dvid_framework.config import Config, KafkaSettings
+from dvid_framework.testing.client import Client
+from dvid_framework.testing.pytest_plugin import ServerFactory
+
+if TYPE_CHECKING:
+    from broker import Broker
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+SIDE = 64
+
+
+@pytest.fixture
+def client(broker: Broker, dvid_server: ServerFactory) -> Client:
+    return dvid_server(config=Config(kafka=KafkaSettings(servers=[broker.address]))).client
+
+
+def told(broker: Broker, client: Client, root: str, name: str, count: int) -> list[dict[str, Any]]:
+    data_uuid = client.json(f"/api/node/{root}/{name}/info")["Base"]["DataUUID"]
+    return [json.loads(one.value()) for one in broker.consume(f"dvidrepo-{root}-data-{data_uuid}", count)]
+
+
+def test_keyvalue_tells_its_entries_without_users(broker: Broker, client: Client) -> None:
+    root = client.new_repo()
+    client.new_instance(root, "keyvalue", "kv")
+    client.post(f"/api/node/{root}/kv/key/a?u=ann", b"value").ok()
+    client.delete(f"/api/node/{root}/kv/key/a").ok()
+    posted, deleted = told(broker, client, root, "kv", 2)
+    assert [posted, deleted] == client.json(f"/api/node/{root}/kv/mutations")
+    assert set(posted) == {"Action", "Bytes", "Key", "Timestamp", "UUID"}
+    assert (posted["Action"], deleted["Action"]) == ("postkv", "delete")
+
+
+def test_labelmap_tells_merges_twice_and_new_labels_alone(broker: Broker, client: Client) -> None:
+    root = client.new_repo()
+    client.new_instance(root, "labelmap", "seg")
+    half = SIDE**3 // 2
+    voxels = struct.pack("<Q", 1) * half + struct.pack("<Q", 2) * half
+    client.post(f"/api/node/{root}/seg/raw/0_1_2/{SIDE}_{SIDE}_{SIDE}/0_0_0", voxels).ok()
+    client.post(f"/api/node/{root}/seg/merge?u=ann&app=test", [1, 2]).ok()
+    assert client.post(f"/api/node/{root}/seg/merge", [1, 77]).status == 400
+    client.post(f"/api/node/{root}/seg/nextlabel/5").ok()
+    first, second, labels = told(broker, client, root, "seg", 3)
+    assert [second] == client.json(f"/api/node/{root}/seg/mutations")
+    assert first == {**second, "Action": "merge"}
+    assert (second["Action"], second["Target"], second["Labels"]) == ("merge-complete", 1, [2])
+    assert (second["User"], second["App"]) == ("ann", "test")
+    assert (labels["Action"], labels["Start Label"], labels["End Label"]) == ("post-nextlabel", 3, 7)

@@ -18,6 +18,7 @@ class TestLabelmap(DatatypeContract):
     settings = MappingProxyType({"BlockSize": "64,64,64", "MaxDownresLevel": "1"})
     bad_settings = ({"BlockSize": "x"},)
     mutations = (
+        Mutation("POST", "/mappings", b"\x0a\x05\x10\x08\x1a\x01\x09"),  # MappingOps: 9 to 8
         Mutation("POST", "/blocks?downres=true", _STREAM),
         Mutation("POST", "/raw/0_1_2/64_64_64/0_64_0", struct.pack("<Q", 9) * 64**3),
     )
@@ -27,5 +28,9 @@ class TestLabelmap(DatatypeContract):
         "/specificblocks?blocks=0,0,0,0,1,0",
         "/maxlabel",
         "/label/1_70_1",
+        "/supervoxel-sizes/8",
+        "/index/8",
+        "/listlabels?sizes=true",
+        "/mappings",
     )
     extended = ("BlockSize", "MaxLabel", "MaxDownresLevel")

@@ -197,16 +197,18 @@ def new_settings(config: Mapping[str, Any]) -> LabelMapSettings:
 
 
 def changed_settings(settings: LabelMapSettings, config: Mapping[str, Any]) -> LabelMapSettings:
-    """Return settings with some of them changed; the block size can't be, for blocks are stored in it.
+    """Return settings with some of them changed; block size and whether bodies are indexed can't be.
 
     Args:
         settings: the present settings.
         config: texts by key in any case; unknown keys are ignored.
 
     Raises:
-        BadRequest: a value is no text or not allowed, or another block size is asked for.
+        BadRequest: a value is no text or not allowed, or what can't be changed would be.
     """
     found = _read(config)
     if found.get("block_size", settings.block_size) != settings.block_size:
         raise BadRequest("the block size of an instance can't be changed: make a new instance")
+    if found.get("indexed_labels", settings.indexed_labels) != settings.indexed_labels:
+        raise BadRequest("IndexedLabels can't be changed, for bodies follow every write: make a new instance")
     return _checked(msgspec.structs.replace(settings, **found))

@@ -26,6 +26,13 @@ class LabelMap(Datatype):
 
     Raw labels are uint64, little-endian, of axis order Z, Y, X (X varies fastest). A stream of blocks is for each block
     four int32 (block coordinate x, y, z and number of bytes) and its bytes.
+
+    Supervoxels are mapped to bodies, at first each to a body of its own; a merge maps those of one body to another. The
+    index of a body says how many voxels of which supervoxel each block holds; it follows every write of voxels. A
+    sparse volume in the format rles has 12 bytes (0, 3, 0, 0, uint32 0, uint32 number of runs) and for each run along
+    x four int32: x, y, z, length. In the format blocks it has three uint32 (8x8x8 sub-blocks of a block along x, y, z)
+    and the uint64 label, then for each block int32 x, y, z of its first voxel and a byte: 0 nothing, 1 everything, or 2
+    and for each sub-block such a byte, after a 2 with 64 bytes: a bit for each voxel, x fastest, lowest bit first.
     """
 
     name = "labelmap"

@@ -21,7 +21,7 @@ _METADATA = "application/vnd.dvid-nd-data+json"
 async def post_info(request: LabelRequest) -> Answer:
     """Change settings for all versions: a JSON object of texts, such as `{"VoxelUnits": "microns,microns,microns"}`.
 
-    VoxelSize, VoxelUnits, MinPoint, MaxPoint, MaxDownresLevel, Background, IndexedLabels; not BlockSize.
+    VoxelSize, VoxelUnits, MinPoint, MaxPoint, MaxDownresLevel, Background; not BlockSize and IndexedLabels.
     """
     config = await request.read_json(dict[str, object], _BODY_BYTES)
     await request.run(request.instance.post_info, request.version, config, request.who)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from dvid_labels.types import Labels
+from dvid_labels.types import Buffer, Labels
 from numpy.typing import NDArray
 
 from dvid_framework.api import View
@@ -18,6 +18,7 @@ __all__ = [
     "BodyIndex",
     "label_pieces",
     "label_texts",
+    "measure",
     "read_index",
     "read_summary",
     "supervoxel_sizes",
@@ -128,3 +129,14 @@ def label_texts(view: View) -> Iterator[bytes]:
         yield opening + ",".join(map(str, np.frombuffer(piece, "<u8").tolist())).encode()
         opening = b","
     yield b"[]" if opening == b"[" else b"]"
+
+
+def measure(values: Sequence[tuple[bytes, Buffer]], body: int) -> Summary:
+    """Return what the chunks of a body, keys and stored bytes, say of it as a whole."""
+    rows = joined_chunks([value for _, value in values])
+    chunks = np.array([chunk_of_key(key)[1] for key, _ in values])
+    numbers = rows.block_numbers()
+    blocks = blocks_of_places(chunks[numbers >> 9], numbers & 511)
+    (x0, y0, z0), (x1, y1, z1) = blocks.min(axis=0).tolist(), blocks.max(axis=0).tolist()
+    own = int(rows.voxels[rows.supervoxels == np.uint64(body)].sum())
+    return Summary(int(rows.voxels.sum()), own, len(numbers), (x0, y0, z0), (x1, y1, z1))

@@ -23,6 +23,7 @@ from dvid_labelmap.ops.index_rows import (
     read_chunks,
     write_chunks,
 )
+from dvid_labelmap.ops.settling import Settle, settled_chunks, settled_summaries
 
 __all__ = ["Stamp", "Touched", "bounds_of_blocks", "change_rows", "put_summary", "read_summaries", "sort_rows"]
 
@@ -91,7 +92,15 @@ def put_summary(txn: Txn, body: int, summary: Summary | None) -> None:
         txn.put(summary_key(body), encode_summary(summary))
 
 
-def change_rows(view: View, txn: Txn, rows: Rows, *, adding: bool = False, stamp: Stamp | None = None) -> None:
+def change_rows(
+    view: View,
+    txn: Txn,
+    rows: Rows,
+    *,
+    adding: bool = False,
+    stamp: Stamp | None = None,
+    settle: Settle | None = None,
+) -> None:
     """Change rows of indices.
 
     Args:
@@ -100,19 +109,22 @@ def change_rows(view: View, txn: Txn, rows: Rows, *, adding: bool = False, stamp
         rows: the rows; none twice.
         adding: whether voxels come to those that are there, or take their place, when 0 means that the row goes.
         stamp: what mutation of the bodies it is; without one only voxels were written.
+        settle: makes a part of an index that merged branches disagree about.
 
     Raises:
         CorruptValue: stored bytes are damaged.
-        Conflict: merged branches disagree about a part of an index that is changed.
+        Conflict: merged branches disagree about a part of an index that is changed, and nothing settles it.
     """
     if not len(rows.bodies):
         return
     touched = sort_rows(rows, None if stamp is None else np.full(len(rows.bodies), stamp.mutation_id, np.uint64))
     keys = chunk_keys(touched.bodies, touched.chunks)
-    before = read_chunks(view, keys)
+    before = read_chunks(view, keys) if settle is None else settled_chunks(view, keys, settle)
     after = before.added(touched.rows) if adding else before.replaced(touched.rows)
     write_chunks(txn, keys, before, after)
-    _change_summaries(view, txn, touched, before, after, stamp)
+    names = np.unique(touched.bodies).tolist()
+    summaries = read_summaries(view, names) if settle is None else settled_summaries(view, names, settle)
+    _change_summaries(view, txn, touched, before, after, stamp, summaries)
 
 
 def _sums(owners: Integers, rows: ChunkRows, chosen: NDArray[np.bool_] | None, count: int) -> Integers:
@@ -124,7 +136,13 @@ def _sums(owners: Integers, rows: ChunkRows, chosen: NDArray[np.bool_] | None, c
 
 
 def _change_summaries(
-    view: View, txn: Txn, touched: Touched, before: ChunkRows, after: ChunkRows, stamp: Stamp | None
+    view: View,
+    txn: Txn,
+    touched: Touched,
+    before: ChunkRows,
+    after: ChunkRows,
+    stamp: Stamp | None,
+    summaries: Sequence[Summary | None],
 ) -> None:
     bodies, owners = np.unique(touched.bodies, return_inverse=True)
     count = len(bodies)
@@ -137,8 +155,7 @@ def _change_summaries(
     )
     gained = bounds_of_blocks(touched, owners, new_blocks, count)
     lost = bounds_of_blocks(touched, owners, np.setdiff1d(old_blocks, new_blocks, assume_unique=True), count)
-    names = bodies.tolist()
-    for number, (body, old) in enumerate(zip(names, read_summaries(view, names), strict=True)):
+    for number, (body, old) in enumerate(zip(bodies.tolist(), summaries, strict=True)):
         have = old or Summary(0, 0, 0, *_NOWHERE)
         left = have.blocks + int(blocks[number])
         if left <= 0:
@@ -146,7 +163,7 @@ def _change_summaries(
                 put_summary(txn, body, None)
             continue
         low, high = _union(gained[number], (have.low, have.high))
-        if _reaches(lost[number], (have.low, have.high)):
+        if have.blocks and _reaches(lost[number], (have.low, have.high)):
             low, high = _union(gained[number], _untouched(view, body, touched))
         summary = Summary(
             have.voxels + int(voxels[number]), have.own_voxels + int(own[number]), left, low, high, *have[5:]

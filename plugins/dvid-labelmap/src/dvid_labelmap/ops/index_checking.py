@@ -7,10 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
-from dvid_labels.types import Buffer
 
 from dvid_framework.api import DvidError, VersionRecord, View
-from dvid_labelmap.index_codec import CHUNK_SIDE, Summary, decode_summary
+from dvid_labelmap.index_codec import CHUNK_SIDE, decode_summary
 from dvid_labelmap.keys import (
     block_coordinate,
     block_key,
@@ -19,13 +18,12 @@ from dvid_labelmap.keys import (
     chunk_of_key,
     summary_bounds,
 )
+from dvid_labelmap.ops.body_index import measure
 from dvid_labelmap.ops.index_changes import sort_rows
 from dvid_labelmap.ops.index_rows import (
     Integers,
     Rows,
-    blocks_of_places,
     chunk_keys,
-    joined_chunks,
     places_of_blocks,
     read_chunks,
 )
@@ -80,17 +78,6 @@ def _wrong_region(instance: LabelMapInstance, view: View, coordinates: Integers)
     return wrong, total
 
 
-def _measured(values: list[tuple[bytes, Buffer]], body: int) -> Summary:
-    """Return what the chunks of a body say of it as a whole."""
-    rows = joined_chunks([value for _, value in values])
-    chunks = np.array([chunk_of_key(key)[1] for key, _ in values])
-    numbers = rows.block_numbers()
-    blocks = blocks_of_places(chunks[numbers >> 9], numbers & 511)
-    (x0, y0, z0), (x1, y1, z1) = blocks.min(axis=0).tolist(), blocks.max(axis=0).tolist()
-    own = int(rows.voxels[rows.supervoxels == np.uint64(body)].sum())
-    return Summary(int(rows.voxels.sum()), own, len(numbers), (x0, y0, z0), (x1, y1, z1))
-
-
 def _wrong_summaries(view: View, total: int) -> Iterator[str]:
     """Yield a sentence for each summary that is not what the index says, and if indices and blocks differ in voxels."""
     summaries = ((body_of_summary(key), decode_summary(value)) for key, value in view.scan(*summary_bounds()))
@@ -98,7 +85,7 @@ def _wrong_summaries(view: View, total: int) -> Iterator[str]:
     indexed = 0
     first, last = chunk_bounds(0)[0], chunk_bounds(_LARGEST)[1]
     for body, values in groupby(view.scan(first, last), lambda item: chunk_of_key(item[0])[0]):
-        measured = _measured(list(values), body)
+        measured = measure(list(values), body)
         indexed += measured.voxels
         while waiting is not None and waiting[0] < body:
             yield f"body {waiting[0]} is known but has no index"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compressed_pieces", "index_messages", "index_pieces", "read_indices", "store_indices"]
 
-_BATCH_LABELS = 256
+_BATCH_LABELS = 1024
 
 
 def _chunks_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +13,11 @@ from dvid_voxels.geometry import Triple
 from numpy.typing import NDArray
 
 from dvid_framework.api import Conflict, Txn, View
-from dvid_labelmap.keys import block_key
+from dvid_labelmap.index_codec import CHUNK_SIDE, Chunk, encode_chunk
+from dvid_labelmap.keys import after_block_row, block_coordinate, block_key, summary_key
 from dvid_labelmap.ops.bounds import THREADS, stored_blocks
-from dvid_labelmap.ops.index_changes import change_rows, read_summaries
-from dvid_labelmap.ops.index_rows import Integers, Rows
+from dvid_labelmap.ops.index_changes import change_rows
+from dvid_labelmap.ops.index_rows import Integers, Rows, places_of_blocks
 from dvid_labelmap.ops.mapping import bodies_of
 
 if TYPE_CHECKING:
@@ -103,12 +105,38 @@ def index_blocks(
     names, owners = np.unique(labels, return_inverse=True)
     bodies = bodies_of(instance, view, names)
     rows = Rows(bodies[owners.ravel()], coordinates[blocks], labels, voxels)
-    change_rows(view, txn, _with_strays(view, rows, names[bodies != names]))
+    change_rows(
+        view, txn, _with_strays(view, rows, names[bodies != names]), settle=partial(_settled_chunk, instance, view)
+    )
+
+
+def _settled_chunk(instance: LabelMapInstance, view: View, body: int, chunk: Triple) -> Buffer:
+    """Make a part of an index anew of the stored blocks; those that merged branches disagree about count as absent."""
+    x, y, z = (CHUNK_SIDE * n for n in chunk)
+    rows = ((x, y + i % CHUNK_SIDE, z + i // CHUNK_SIDE) for i in range(CHUNK_SIDE**2))
+    bounds = ((block_key(0, row), after_block_row(0, (x + CHUNK_SIDE - 1, row[1], row[2]))) for row in rows)
+    found = [block_coordinate(key)[1] for first, last in bounds for key in view.keys(first, last)]
+    coordinates = np.array(found, np.int64).reshape(-1, 3)
+    payloads = stored_payloads(view, coordinates)
+    blocks, labels, voxels = count_rows(payloads, coordinates, instance.settings.block_size)
+    mine = bodies_of(instance, view, labels) == np.uint64(body)
+    _, places = places_of_blocks(coordinates[blocks[mine]])
+    order = np.lexsort((labels[mine], places))
+    none = np.zeros(0, np.uint64)
+    return encode_chunk(
+        Chunk(
+            places[order].astype("<u2"),
+            labels[mine][order],
+            voxels[mine][order].astype("<u4"),
+            none.astype("<u2"),
+            none,
+        )
+    )
 
 
 def _with_strays(view: View, rows: Rows, mapped: Labels) -> Rows:
     """Leave out rows of no body; take supervoxels out of bodies of their own id that they were posted away from."""
-    known = [summary is not None for summary in read_summaries(view, mapped.tolist())]
+    known = [key in view for key in map(summary_key, mapped.tolist())]
     strays = rows.chosen(np.isin(rows.supervoxels, mapped[np.array(known, bool)]))
     rows = rows.chosen(rows.bodies != 0)
     if not len(strays.bodies):

@@ -35,8 +35,8 @@ Bounds: TypeAlias = tuple[Triple, Triple]
 _SLAB_BLOCKS = 256
 _KEPT_BYTES = 256 << 20  # runs that are kept between counting and sending; of more the counting is done twice
 _PIECE_BYTES = 4 << 20
-_QUICK_BLOCKS = 2
-_QUICK_BYTES = 16 << 10
+_QUICK_BLOCKS = 4
+_QUICK_BYTES = 32 << 10
 
 
 def parse_bounds(query: Mapping[str, str]) -> Bounds | None:

@@ -19,6 +19,7 @@ __all__ = ["BatchFollower", "Follower", "decode_mutation"]
 _log = structlog.get_logger("dvid.feed")
 _SAVE_EVERY = 256
 _RETRY_SECONDS = 5.0
+_BATCH = 1000
 _decode = msgspec.msgpack.Decoder(Mutation).decode
 
 
@@ -125,6 +126,7 @@ class BatchFollower(Follower):
     """Calls a function for some hundred mutations at a time, for whom waiting after each one would be slow.
 
     The cursor moves when the call returns; one that raises is called again five seconds later, from the same place on.
+    Then with one mutation, and with more again as that succeeds: what can't be received has no others repeated with it.
 
     Args:
         log: the commit log to follow.
@@ -137,13 +139,16 @@ class BatchFollower(Follower):
         self, log: CommitLog, name: str, receive_all: Callable[[Iterator[Mutation]], None], start: int = 0
     ) -> None:
         self._receive_all = receive_all
+        self._most = _BATCH
         super().__init__(log, name, lambda mutation: receive_all(iter((mutation,))), start)
 
     def _follow_up(self) -> None:
         while not self._stop.is_set():
-            records = self._log.read(self.cursor)
+            records = self._log.read(self.cursor, self._most)
             if not records:
                 return
+            most, self._most = self._most, 1
             self._receive_all(decode_mutation(number, record) for number, record in records)
+            self._most = min(2 * most, _BATCH)
             self._received(records[-1][0])
             self._save()

@@ -14,6 +14,7 @@ from dvid_framework.versions.mutation_ids import FIRST_MUTATION_ID
 from dvid_framework.versions.txn import MUTATION_BYTES
 
 __all__ = [
+    "AuthSettings",
     "BackendChoice",
     "Config",
     "KafkaSettings",
@@ -24,10 +25,19 @@ __all__ = [
 ]
 
 _SECRET = re.compile(r"(?im)^(\s*[\w-]*(?:token|secret|password|passcode|key)[\w-]*\s*=\s*).*$")
+_MODES = frozenset({"", "none", "token", "authfile", "dsg"})
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:]*):(?P<port>\d{1,5})")
 
 
-class ServerSettings(msgspec.Struct, rename={"cors_domains": "corsDomains", "http_address": "httpAddress"}):
+_WIRE_NAMES = {
+    "allow_timing": "allowTiming",
+    "block_list_file": "blockListFile",
+    "cors_domains": "corsDomains",
+    "http_address": "httpAddress",
+}
+
+
+class ServerSettings(msgspec.Struct, rename=_WIRE_NAMES):
     """Section `[server]`.
 
     Attributes:
@@ -37,7 +47,9 @@ class ServerSettings(msgspec.Struct, rename={"cors_domains": "corsDomains", "htt
         cors_domains: origins that web pages may come from, or `*`.
         rwmode: `readonly`, `fullwrite` (committed versions accept writes) or empty.
         min_mutation_id_start: the first mutation id of a repo.
-        allow_public: listen elsewhere than on loopback without an admin token.
+        block_list_file: users and addresses that are not served.
+        allow_timing: let web pages measure requests below instances.
+        allow_public: listen elsewhere than on loopback without an admin token or `[auth]`.
     """
 
     host: str = ""
@@ -46,7 +58,49 @@ class ServerSettings(msgspec.Struct, rename={"cors_domains": "corsDomains", "htt
     cors_domains: list[str] = []
     rwmode: str = ""
     min_mutation_id_start: int = FIRST_MUTATION_ID
+    block_list_file: str = ""
+    allow_timing: bool = False
     allow_public: bool = False
+
+
+class AuthSettings(msgspec.Struct):
+    """Section `[auth]`: who may use repos.
+
+    Attributes:
+        enforce: `none`, `token`, `authfile` or `dsg`; see `mode`.
+        enforce_internal: the mode of requests with `X-DVID-Internal: true` from trusted proxies; as `enforce` if empty.
+        no_enforce: without `enforce`: none, whatever else is set.
+        proxy_address: a service that makes tokens; without `enforce` it means `token`.
+        trusted_proxies: addresses and networks (CIDR) whose `Forwarded` headers count; loopback alone if empty.
+        auth_file: JSON of users and what each may do.
+        dsg_address: URL of the DatasetGateway.
+        dsg_cache_ttl: seconds for which its answers are kept.
+        dataset_map: the gateway's dataset of a repo, by root UUID.
+        public_versions: UUIDs of committed versions that everyone may read, with all their ancestors.
+    """
+
+    enforce: str = ""
+    enforce_internal: str = ""
+    no_enforce: bool = False
+    proxy_address: str = ""
+    trusted_proxies: list[str] = []
+    auth_file: str = ""
+    dsg_address: str = ""
+    dsg_cache_ttl: float = 300.0
+    dataset_map: dict[str, str] = {}
+    public_versions: list[str] = []
+
+    @property
+    def mode(self) -> str:
+        """The mode that the keys together mean."""
+        if self.enforce:
+            return self.enforce
+        return "token" if self.proxy_address and not self.no_enforce else "none"
+
+    @property
+    def internal_mode(self) -> str:
+        """The mode of requests from within."""
+        return self.enforce_internal or self.mode
 
 
 class LimitSettings(msgspec.Struct):
@@ -117,6 +171,7 @@ class Config(msgspec.Struct):
     """The whole configuration. Sections and keys that are not known are ignored, as in the original."""
 
     server: ServerSettings = msgspec.field(default_factory=ServerSettings)
+    auth: AuthSettings = msgspec.field(default_factory=AuthSettings)
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     logging: LoggingSettings = msgspec.field(default_factory=LoggingSettings)
     kafka: KafkaSettings = msgspec.field(default_factory=KafkaSettings)
@@ -181,5 +236,8 @@ def load_config(path: Path | None) -> Config:
         raise BadRequest(f"the configuration {path} is wrong: {error}") from error
     if config.server.rwmode not in ("", "readonly", "fullwrite"):
         raise BadRequest(f"[server] rwmode must be readonly or fullwrite, and not {config.server.rwmode!r}")
+    for key in ("enforce", "enforce_internal"):
+        if (mode := getattr(config.auth, key)) not in _MODES:
+            raise BadRequest(f"[auth] {key} must be none, token, authfile or dsg, and not {mode!r}")
     config.source, config.folder = source, str(path.parent)
     return config

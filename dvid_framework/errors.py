@@ -7,7 +7,10 @@ that turns these into answers.
 from __future__ import annotations
 
 __all__ = [
+    "AccessDenied",
+    "BadGateway",
     "BadRequest",
+    "Blocked",
     "Conflict",
     "CorruptValue",
     "DvidError",
@@ -19,6 +22,7 @@ __all__ = [
     "StoreFull",
     "StoreInUse",
     "TooLarge",
+    "Unauthorized",
     "Unavailable",
 ]
 
@@ -49,6 +53,30 @@ class Locked(BadRequest):
 
 class Forbidden(BadRequest):
     """The caller lacks a right. Answered with 400, as clients of the original expect."""
+
+
+class Unauthorized(DvidError):
+    """Nobody has said who asks, or said it wrongly."""
+
+    status = 401
+
+
+class AccessDenied(DvidError):
+    """Who asks is known and lacks a right."""
+
+    status = 403
+
+
+class Blocked(DvidError):
+    """The user or the address is on the list of those that are not served."""
+
+    status = 429
+
+
+class BadGateway(DvidError):
+    """The service that knows the users does not answer, or answers oddly."""
+
+    status = 502
 
 
 class NotFound(DvidError):

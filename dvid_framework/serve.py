@@ -48,6 +48,7 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # which proxies count is a matter of the configuration
         timeout_keep_alive=limits.keep_alive_seconds,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )

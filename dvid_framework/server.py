@@ -19,6 +19,8 @@ from dvid_framework.config import Config
 from dvid_framework.events.activity import Activity
 from dvid_framework.events.feed import Follower
 from dvid_framework.events.kafka import Kafka, open_kafka
+from dvid_framework.http.access.cors import build_cors
+from dvid_framework.http.access.guard import build_guard
 from dvid_framework.http.app import build_app, routes_of_type
 from dvid_framework.http.limits import Budget, Throttle
 from dvid_framework.instances.datatype import Datatype
@@ -98,6 +100,8 @@ class Server:
         self.repos = Repos(self.stores.metadata, Gates(), self.config.server.min_mutation_id_start)
         self.datatypes: Mapping[str, type[Datatype]] = self.plugins.datatypes
         self.instances = Instances(self.repos, self.stores, self.datatypes, self.limits.mutation_bytes)
+        self.cors = build_cors(self.config)
+        self.guard = build_guard(self.config, self.repos, self.cors)
         self.pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="work")
         self.budget = Budget(self.limits.memory_bytes)
         self.throttle = Throttle(self.limits.throttled_operations)
@@ -143,6 +147,8 @@ class Server:
         if self.kafka is not None:
             self.activity.publish = None
             self.kafka.close()
+        if self.guard is not None:
+            self.guard.close()
         self.pool.shutdown()
         self.instances.close()
         self.stores.close()

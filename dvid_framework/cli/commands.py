@@ -14,9 +14,10 @@ from rich.table import Table
 
 from dvid_framework import __version__
 from dvid_framework.cli.running import run_server
-from dvid_framework.config import Config, load_config
+from dvid_framework.config import AuthSettings, Config, load_config
 from dvid_framework.errors import BadRequest, DvidError
 from dvid_framework.fsck import check
+from dvid_framework.http.auth import enforces
 from dvid_framework.plugins import Plugins
 from dvid_framework.server import Server
 
@@ -65,13 +66,20 @@ def open_server(data: Path, settings: Config, host: str | None, port: int | None
         host=configured[0] if host is None else host,
         port=configured[1] if port is None else port,
     )
-    if not server.on_loopback and not admin_token and not settings.server.allow_public:
+    if not (server.on_loopback or admin_token or enforces(server) or settings.server.allow_public):
         server.close()
         raise BadRequest(
             f"listening on {server.host} needs an admin token (--admin-token or DVID_ADMIN_TOKEN), "
-            "or `allow_public = true` in [server]"
+            "`enforce` in [auth], or `allow_public = true` in [server]"
         )
     return server
+
+
+def _unguarded(config: Config) -> Config:
+    """Return a configuration for work on the folder, which nobody is let into: it needs neither secrets nor lists."""
+    config.auth = AuthSettings()
+    config.server.block_list_file = ""
+    return config
 
 
 @app.command
@@ -99,7 +107,7 @@ def fsck(*, data: _Data = Path("dvid-data"), config: Path | None = None, json: _
     """
     if not data.exists():
         raise BadRequest(f"there is no data folder {data}")
-    server = Server(data, load_config(config))
+    server = Server(data, _unguarded(load_config(config)))
     try:
         progress = None if json else (lambda text: _say(f"checking {text} ..."))
         report = check(server.stores, server.repos, server.instances, progress)

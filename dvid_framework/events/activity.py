@@ -123,6 +123,8 @@ class Activity:
             "bytes_out": meter.bytes_out,
             "remote_addr": meter.client,
         }
+        if call.caller is not None and (claim := call.claim):
+            fields["claim"] = claim
         if self._logger is not None:
             self._logger.info("request", **fields)
         if self.publish is not None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dvid_framework.http.call import Call
     from dvid_framework.server import Server
 
-__all__ = ["check_local_mutation", "has_admin_token", "need_admin"]
+__all__ = ["check_local_mutation", "enforces", "has_admin_token", "need_admin"]
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -29,8 +29,13 @@ def has_admin_token(server: Server, call: Call) -> bool:
     return hmac.compare_digest(shown.encode(), token.encode())
 
 
+def enforces(server: Server) -> bool:
+    """Tell whether the configuration guards repos by tokens."""
+    return server.guard is not None and server.guard.enforces
+
+
 def need_admin(call: Call) -> None:
-    """Refuse who is no administrator. Without a configured token everyone on loopback is one.
+    """Refuse who is no administrator. Without a configured token and without `[auth]` everyone on loopback is one.
 
     Raises:
         Forbidden: the token is missing or wrong.
@@ -38,7 +43,7 @@ def need_admin(call: Call) -> None:
     server = call.server
     decision = server.plugins.authorize(server, call.user, "admin")
     if decision is None:
-        decision = call.admin or not server.admin_token
+        decision = call.admin or not (server.admin_token or enforces(server))
     if not decision:
         raise Forbidden("this needs the admin token: ?admintoken= or Authorization: Bearer")
 
@@ -54,16 +59,18 @@ def _host(address: str) -> str:
 def check_local_mutation(call: Call) -> None:
     """Refuse a mutation that a web page of another site may have sent to this loopback server.
 
-    Any web page can reach 127.0.0.1; so without an admin token a mutation needs a loopback Host and no foreign Origin.
+    Any web page can reach 127.0.0.1; so without an admin token a mutation needs a loopback Host, and no
+    foreign Origin but one that the configuration lists.
 
     Raises:
         Forbidden: Host or Origin is not of this machine.
     """
-    if call.server.admin_token or not call.server.on_loopback:
+    if call.server.admin_token or not call.server.on_loopback or enforces(call.server):
         return
     host = call.header(b"host")
     if host is not None and _host(f"//{host}") not in _LOOPBACK:
         raise Forbidden("a server without admin token takes mutations only under a loopback Host such as 127.0.0.1")
     origin = call.header(b"origin")
-    if origin and _host(origin) not in _LOOPBACK:
+    cors = call.server.cors
+    if origin and _host(origin) not in _LOOPBACK and not (cors is not None and cors.lists(origin)):
         raise Forbidden("a server without admin token takes no mutations from web pages of other sites")

@@ -22,6 +22,7 @@ from dvid_framework.versions.txn import Txn
 from dvid_framework.versions.view import View
 
 if TYPE_CHECKING:
+    from dvid_framework.http.access.caller import Caller
     from dvid_framework.server import Server
 
 __all__ = ["CALL", "Call", "ClientGone", "CoreRequest", "InstanceRequest", "parse_query"]
@@ -62,7 +63,8 @@ class Call:
         version: the version named in the path, if any.
         instance: the instance named in the path, if any.
         segments: below an instance the path after its name, keyword first; bytes that are no UTF-8 are surrogates.
-        headers: the request's headers by lower-case name.
+        raw_headers: the request's headers by lower-case name.
+        caller: who asks, where access is restricted.
     """
 
     server: Server
@@ -75,12 +77,20 @@ class Call:
     instance: Instance | None = None
     segments: list[str] = field(default_factory=list)
     raw_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    caller: Caller | None = None
     _view: View | None = None
 
     @property
     def user(self) -> str:
-        """The user named by `u=`."""
-        return self.query.get("u", "")
+        """The user whom a token names, or else the one that `u=` claims."""
+        caller = self.caller
+        return caller.user if caller is not None and caller.user else self.query.get("u", "")
+
+    @property
+    def claim(self) -> str:
+        """The user that `u=` claims where a token names another one."""
+        claimed = self.query.get("u", "")
+        return "" if claimed == self.user else claimed
 
     @property
     def app(self) -> str:
@@ -135,7 +145,7 @@ class _BodyRequest(litestar.Request[Any, Any, Any]):
 
     @property
     def who(self) -> str:
-        """The user named by `u=`."""
+        """The user whom a token names, or else the one that `u=` claims."""
         return self.call.user
 
     async def read_body(self, limit: int | None = None) -> bytes:

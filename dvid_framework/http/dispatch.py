@@ -9,7 +9,7 @@ are no UTF-8 pass as surrogates.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -40,6 +40,8 @@ class Dispatch:
         self._app = app
         self._core = core
         self._types = types
+        self._guard, self._cors = server.guard, server.cors
+        self._asks_first = self._guard is not None or self._cors is not None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -47,13 +49,14 @@ class Dispatch:
             await self._app(scope, receive, send)
             return
         began, scope = time.perf_counter(), dict(scope)  # a copy: the socket's side logs the path as it came
-        meter = Meter(scope, receive, send, self._server.config.server.cors_domains)
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         if b"%" in raw or not raw.isascii():
             path = unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
             shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         else:
             path = shown = raw.decode("ascii")
+        extra = () if self._cors is None else self._cors.headers(scope["headers"], shown)
+        meter = Meter(scope, receive, send, extra)
         call = Call(
             server=self._server,
             path=shown,
@@ -63,7 +66,9 @@ class Dispatch:
         )
         scope[CALL] = call
         try:
-            answer = self._answer(scope, call, path)
+            answer = await self._ask_first(call, meter.client) if self._asks_first else None
+            if answer is None:
+                answer = self._answer(scope, call, path)
             await answer(scope, meter.receive, meter.send)
         except ClientGone:
             meter.status = ClientGone.status
@@ -74,6 +79,18 @@ class Dispatch:
             if call.path not in _SILENT:
                 self._server.activity.request(call, meter, time.perf_counter() - began)
 
+    async def _ask_first(self, call: Call, peer: str) -> Answer | None:
+        """Refuse whom the configuration blocks, answer browsers that ask before they send, and find out who asks."""
+        if call.path in _SILENT:
+            return None
+        if self._guard is not None:
+            self._guard.check_blocked(call, peer)
+        if self._cors is not None and (preflight := self._cors.preflight(call.method, call.raw_headers)):
+            return preflight
+        if self._guard is not None:
+            await self._guard.admit(call, peer)
+        return None
+
     async def _answer_error(self, scope: Any, call: Call, meter: Meter, error: Exception) -> None:
         answer = error_answer(error, call.path, call.instance is not None)
         if meter.status:
@@ -82,15 +99,17 @@ class Dispatch:
 
     def _answer(self, scope: Any, call: Call, path: str) -> Answer:
         segments = [segment for segment in path.split("/") if segment]
-        call.admin = has_admin_token(self._server, call)
+        call.admin = has_admin_token(self._server, call) or (call.caller is not None and call.caller.admin)
         if call.method not in _READS:
             check_local_mutation(call)
-        if self._server.read_only and call.method not in ("GET", "HEAD"):
+        if self._server.read_only and call.method not in _READS:
             self._refuse_read_only(call, segments)
         if segments and segments[0] not in ("api", "interface"):
             return page_not_found() if segments[:1] == [MOUNT[1:]] else self._outside(scope, call)
         if len(segments) >= 3 and segments[1] in ("repo", "node"):
             call.repo, call.version = self._server.repos.find(segments[2])
+            if self._guard is not None:
+                self._guard.authorize(call)
             if segments[1] == "node" and len(segments) >= 5:
                 return self._below_instance(scope, call, segments)
         return self._fixed(scope, call, path, segments)
@@ -160,26 +179,18 @@ class Dispatch:
         return self._app
 
 
-def _allowed_origin(headers: Iterable[tuple[bytes, bytes]], origins: Sequence[str]) -> bytes:
-    """Return the value of Access-Control-Allow-Origin: `*`, or the request's own origin if it is listed."""
-    if "*" in origins:
-        return b"*"
-    origin = next((value for name, value in headers if name == b"origin"), b"")
-    return origin if origin.decode("latin-1") in origins else b""
-
-
 class Meter:
     """Counts the bytes of a request, keeps the body out of answers to HEAD, and tells browsers which pages may read."""
 
-    __slots__ = ("_head", "_origin", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
+    __slots__ = ("_extra", "_head", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
 
-    def __init__(self, scope: Any, receive: Receive, send: Send, origins: Sequence[str] = ()) -> None:
+    def __init__(self, scope: Any, receive: Receive, send: Send, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:
         self._receive = receive
         self._send = send
         self._head = scope["method"] == "HEAD"
         client = scope.get("client")
         self.client = client[0] if client else ""
-        self._origin = _allowed_origin(scope["headers"], origins) if origins else b""
+        self._extra = extra
         self.status = 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -194,9 +205,8 @@ class Meter:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self._origin:
-                headers = [*message["headers"], (b"access-control-allow-origin", self._origin)]
-                message = {**message, "headers": headers}
+            if self._extra:
+                message = {**message, "headers": [*message["headers"], *self._extra]}
         elif message["type"] == "http.response.body":
             body = message.get("body", b"")
             self.bytes_out += body.nbytes if isinstance(body, memoryview) else len(body)

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from litestar.exceptions import HTTPException
 
-from dvid_framework.errors import DvidError, Unavailable
+from dvid_framework.errors import DvidError, Unauthorized, Unavailable
 from dvid_framework.http.answers import Bytes, empty, text_answer
 
 __all__ = ["error_answer", "page_not_found"]
@@ -42,6 +42,8 @@ def error_answer(error: Exception, path: str, below_instance: bool = False) -> B
         headers = dict(_NO_SNIFF)
         if isinstance(error, Unavailable):
             headers["Retry-After"] = str(error.retry_after)
+        if isinstance(error, Unauthorized):
+            headers["WWW-Authenticate"] = "Bearer"
         if error.status >= 500:
             _log.error("request failed", path=path, error=error.message, kind=type(error).__name__)
         return text_answer(f"{error.message} ({path}).\n", error.status, headers)

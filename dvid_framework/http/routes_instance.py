@@ -8,6 +8,7 @@ import msgspec
 from litestar.params import FromPath
 
 from dvid_framework.errors import BadRequest
+from dvid_framework.http.access.guard import check_readable
 from dvid_framework.http.answers import Answer, binary, empty, json_answer, text_answer
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.help import type_help
@@ -126,6 +127,7 @@ async def mutations_range(request: _Request, first: FromPath[str], last: FromPat
             walk = walk[:1]
         if request.query.get("order") == "oldest":
             walk.reverse()
+        check_readable(request.call, instance.repo, {version.id for version in walk})
         return [entry for version in walk for entry in _wire(instance, version)]
 
     with request.throttled():

@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from dvid_framework.errors import BadRequest
+from dvid_framework.http.access.guard import visible_versions
 from dvid_framework.http.answers import Answer, empty, json_answer
 from dvid_framework.http.auth import need_admin
 from dvid_framework.http.bodies import LogBody, fold_keys, texts_of
@@ -48,9 +49,16 @@ async def new_repo(request: CoreRequest) -> Answer:
 
 @get("/api/repos/info")
 async def all_repos(request: CoreRequest) -> Answer:
-    """Return `{root UUID: repo}` for all repos, each as `GET /api/repo/UUID/info` gives it."""
-    server = request.server
-    return json_answer({repo.root: repo_json(server, repo) for repo in server.repos})
+    """Return `{root UUID: repo}` for all repos, each as `GET /api/repo/UUID/info` gives it.
+
+    Who may not read a repo sees its public versions, and nothing of a repo without any.
+    """
+    shown = {}
+    for repo in request.server.repos:
+        seen = visible_versions(request.call, repo)
+        if seen is None or repo.dag.root.id in seen:
+            shown[repo.root] = repo_json(request.server, repo, seen)
+    return json_answer(shown)
 
 
 @get("/api/repo/{uuid:str}", itself=False)
@@ -64,7 +72,8 @@ async def repo_exists(request: CoreRequest, uuid: FromPath[str]) -> Answer:
 async def repo_info(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     """Return the repo that holds a version: alias, log, data instances, and the DAG of all versions."""
     del uuid
-    return json_answer(repo_json(request.server, request.repo))
+    seen = visible_versions(request.call, request.repo)
+    return json_answer(repo_json(request.server, request.repo, seen))
 
 
 @post("/api/repo/{uuid:str}/info", mutates=False)
@@ -82,7 +91,8 @@ async def change_repo(request: CoreRequest, uuid: FromPath[str]) -> Answer:
 async def repo_log(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     """Return the repo's log: `{"log": [...]}`, each line with its time before it."""
     del uuid
-    return json_answer({"log": request.repo.record.log})
+    hidden = visible_versions(request.call, request.repo) is not None
+    return json_answer({"log": [] if hidden else request.repo.record.log})
 
 
 @post("/api/repo/{uuid:str}/log", mutates=False)
@@ -105,7 +115,9 @@ async def add_repo_log(request: CoreRequest, uuid: FromPath[str]) -> Answer:
 async def branch_versions(request: CoreRequest, uuid: FromPath[str], branch: FromPath[str]) -> Answer:
     """Return the UUIDs of a branch, the newest first, to the root of the repo; `[]` for an unknown branch."""
     del uuid
-    return json_answer([version.uuid for version in request.repo.dag.branch_versions(branch)])
+    seen = visible_versions(request.call, request.repo)
+    versions = request.repo.dag.branch_versions(branch)
+    return json_answer([version.uuid for version in versions if seen is None or version.id in seen])
 
 
 @post("/api/repo/{uuid:str}/instance", mutates=False)

@@ -57,6 +57,11 @@ class CoreTable:
             for method in options.methods:
                 methods[method] = options
 
+    def routes(self) -> list[tuple[str, str]]:
+        """Return method and template of everything that is answered."""
+        known = [methods for entries in self._by_length.values() for _, methods in entries]
+        return sorted((method, options.template) for methods in known for method, options in methods.items())
+
     def methods(self, segments: Sequence[str]) -> dict[str, RouteOptions] | None:
         """Return the routes of an address by method, or None if there is no such address."""
         for pattern, methods in self._by_length.get(len(segments), ()):
@@ -104,6 +109,11 @@ class TypeTable:
                 answering = [bound for bound in routes if method in bound.options.methods]
                 if len(answering) == 1 and not any(answering[0].pattern[1:]):
                     self._only[keyword, method] = answering[0]
+
+    def routes(self) -> list[tuple[str, str]]:
+        """Return method and template of everything that is answered."""
+        bounds = [bound for routes in self._routes.values() for bound in routes]
+        return sorted((method, bound.options.template) for bound in bounds for method in bound.options.methods)
 
     def keyword_methods(self, keyword: str) -> set[str]:
         """Return the methods that a keyword answers, whatever follows it."""

@@ -72,6 +72,8 @@ class Repos:
             ids = MutationIds(store, record.id, self._first_mutation_id)
             self._repos[record.id] = Repo(record, Dag(versions.get(record.id, ())), ids)
         for instance in self._stored(_INSTANCE, InstanceRecord):
+            if instance.tags is None:
+                instance.tags = {}  # the original shows an instance without tags so after a restart
             self._repos[instance.repo].instances[instance.name] = instance
 
     def _stored(self, kind: bytes, record_type: type[_Record]) -> Iterator[_Record]:

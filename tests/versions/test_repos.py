@@ -19,6 +19,9 @@ from dvid_framework.versions.repo import Repo
 
 
 def _state(core: Core) -> list[object]:
+    for repo in core.repos:
+        for instance in repo.instances.values():
+            instance.tags = instance.tags or {}  # null until the first restart, as in the original
     return [(repo.record, list(repo.dag), repo.instances) for repo in core.repos]
 
 

@@ -1,0 +1,1 @@
+"""Who may do what where a configuration says so: tokens, an auth file, a DatasetGateway, public versions, blocks."""

@@ -1,0 +1,218 @@
+"""The auth matrix: each route lets in or refuses each caller as a table says. A route without a row fails."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from dvid_framework.config import AuthSettings, Config
+from dvid_framework.http.access.tokens import SECRET
+from dvid_framework.http.dispatch import Dispatch
+from dvid_framework.plugins import Plugins
+from dvid_framework.testing import tiny
+from dvid_framework.testing.client import Client, Reply
+from dvid_framework.testing.gateway import FakeGateway
+from dvid_framework.testing.pytest_plugin import ServerFactory
+
+ADMIN = "the-admin-token"
+KEY = "a secret that is long enough for sha-256 and more"
+MINE, OTHERS = "c0de0000000000000000000000000a01", "c0de0000000000000000000000000b01"
+BLOB = "bGInLge7AUJiuCF1YpXFjQ=="
+
+# What each route asks for: nothing, the right to read or write the repo, or an administrator.
+OPEN, READ, WRITE, ADMINS = "open", "read", "write", "admins"
+CORE = {
+    ("GET", "/"): OPEN,
+    ("GET", "/api/heartbeat"): OPEN,
+    ("GET", "/api/help"): OPEN,
+    ("GET", "/api/help/{type_name:str}"): OPEN,
+    ("GET", "/api/load"): OPEN,
+    ("GET", "/api/node/{uuid:str}/commit"): READ,
+    ("GET", "/api/node/{uuid:str}/log"): READ,
+    ("GET", "/api/node/{uuid:str}/note"): READ,
+    ("GET", "/api/node/{uuid:str}/status"): READ,
+    ("GET", "/api/repo/{uuid:str}/branch-versions/{branch:str}"): READ,
+    ("GET", "/api/repo/{uuid:str}/info"): READ,
+    ("GET", "/api/repo/{uuid:str}/log"): READ,
+    ("GET", "/api/repos/info"): OPEN,  # filtered
+    ("GET", "/api/server/compiled-types"): OPEN,
+    ("GET", "/api/server/config"): ADMINS,
+    ("GET", "/api/server/groupcache"): OPEN,
+    ("GET", "/api/server/info"): OPEN,
+    ("GET", "/api/server/note"): OPEN,
+    ("GET", "/api/server/plugins"): OPEN,
+    ("GET", "/api/server/token"): OPEN,
+    ("GET", "/api/server/types"): OPEN,
+    ("GET", "/api/storage"): ADMINS,
+    ("GET", "/api/user-latencies"): OPEN,
+    ("GET", "/interface/version"): OPEN,
+    ("HEAD", "/api/repo/{uuid:str}"): READ,
+    ("POST", "/api/node/{uuid:str}/branch"): WRITE,
+    ("POST", "/api/node/{uuid:str}/commit"): WRITE,
+    ("POST", "/api/node/{uuid:str}/log"): WRITE,
+    ("POST", "/api/node/{uuid:str}/newversion"): WRITE,
+    ("POST", "/api/node/{uuid:str}/note"): WRITE,
+    ("POST", "/api/node/{uuid:str}/tag"): WRITE,
+    ("POST", "/api/repo/{uuid:str}/info"): WRITE,
+    ("POST", "/api/repo/{uuid:str}/instance"): WRITE,
+    ("POST", "/api/repo/{uuid:str}/log"): WRITE,
+    ("POST", "/api/repo/{uuid:str}/merge"): WRITE,
+    ("POST", "/api/repo/{uuid:str}/resolve"): WRITE,
+    ("POST", "/api/repos"): ADMINS,
+    ("POST", "/api/server/reload-auth"): ADMINS,
+    ("POST", "/api/server/reload-blocklist"): ADMINS,
+    ("POST", "/api/server/settings"): ADMINS,
+}
+TINY = {
+    ("DELETE", "/pair/{key:str}"): WRITE,
+    ("GET", "/blobstore/{reference:str}"): READ,
+    ("GET", "/help"): READ,
+    ("GET", "/info"): READ,
+    ("GET", "/mutations"): READ,
+    ("GET", "/mutations-range/{first:str}/{last:str}"): READ,
+    ("GET", "/pair/{key:str}"): READ,
+    ("GET", "/pairs"): READ,
+    ("GET", "/tags"): READ,
+    ("POST", "/blobstore"): WRITE,
+    ("POST", "/count"): WRITE,
+    ("POST", "/info"): WRITE,
+    ("POST", "/pair/{key:str}"): WRITE,
+    ("POST", "/pairs"): WRITE,
+    ("POST", "/tags"): WRITE,
+}
+# Who is let in by each mode, beside administrators; others are refused with the statuses beside.
+CALLERS = ("none", "bad", "expired", "reader", "writer of another repo", "writer", "admin")
+EVERYONE = frozenset(CALLERS)
+USERS = frozenset({"reader", "writer of another repo", "writer", "admin"})
+_BY_REPO = {OPEN: EVERYONE, READ: {"reader", "writer", "admin"}, WRITE: {"writer", "admin"}, ADMINS: {"admin"}}
+LET_IN = {
+    "token": {OPEN: EVERYONE, READ: USERS, WRITE: USERS, ADMINS: {"admin"}},
+    # The file does not tell repos apart: who may write one may write all.
+    "authfile": {OPEN: EVERYONE, READ: USERS, WRITE: USERS - {"reader"}, ADMINS: {"admin"}},
+    "dsg": _BY_REPO,
+}
+REFUSED = {"token": {400}, "authfile": {400}, "dsg": {401, 403}}
+AUTH_FILE = {"reader": "read", "writer of another repo": "readwrite", "writer": "readwrite", "admin": "readwrite"}
+GATEWAY_USERS = {
+    "reader": {"permissions_v2": {"mine": ["view"]}},
+    "writer": {"permissions_v2": {"mine": ["view", "edit"]}},
+    "writer-of-another-repo": {"permissions_v2": {"others": ["view", "edit"]}},
+    "admin": {"admin": True},
+}
+
+
+def row_of(below: bool, method: str, template: str) -> str:
+    """Return what a route asks for by the tables; HEAD asks for what GET does."""
+    table = TINY if below else CORE
+    return table.get((method, template)) or table["GET" if method == "HEAD" else method, template]
+
+
+def _token(user: str, **claims: Any) -> dict[str, str]:
+    return {"Authorization": f"Bearer {jwt.encode({'user': user, **claims}, KEY, 'HS256')}"}
+
+
+def headers_of(mode: str, caller: str) -> dict[str, str]:
+    """Return what a caller sends. A gateway knows its own tokens, and none that is bad or expired."""
+    if caller == "none":
+        return {}
+    if mode == "dsg":
+        return {"Authorization": f"Bearer {caller.replace(' ', '-')}"}
+    if caller == "bad":
+        return {"Authorization": f"Bearer {jwt.encode({'user': 'writer'}, KEY + '!', 'HS256')}"}
+    if caller == "expired":
+        return _token("writer", exp=int(time.time()) - 100)
+    return _token(caller)
+
+
+def settings_of(mode: str, folder: Path, gateway: str) -> AuthSettings:
+    """Return the section [auth] of a mode."""
+    (folder / "users.json").write_text(json.dumps(AUTH_FILE))
+    return AuthSettings(
+        enforce=mode,
+        auth_file=str(folder / "users.json"),
+        dsg_address=gateway,
+        dataset_map={MINE: "mine", OTHERS: "others"},
+    )
+
+
+def _prepare(client: Client) -> None:
+    for root in (MINE, OTHERS):
+        client.post("/api/repos", {"root": root}).ok()
+        client.new_instance(root, "tiny", "t")
+    assert client.post(f"/api/node/{MINE}/t/blobstore", b"").json()["reference"] == BLOB
+
+
+def _routes(app: Dispatch) -> list[tuple[bool, str, str]]:
+    core = [(False, *route) for route in app._core.routes()]
+    return core + [(True, *route) for route in app._types["tiny"].routes()]
+
+
+def _ask(client: Client, below: bool, method: str, template: str, headers: dict[str, str], admin: bool) -> Reply:
+    path = f"/api/node/{MINE}/t{template}" if below else template
+    for name, value in {"uuid": MINE, "branch": "master", "type_name": "tiny", "first": MINE, "last": MINE}.items():
+        path = path.replace(f"{{{name}:str}}", value)
+    path = path.replace("{key:str}", "a").replace("{reference:str}", BLOB)
+    path += f"?admintoken={ADMIN}" if admin else ""
+    return client.request(method, path, b"not json", headers)
+
+
+_WHY = ("token", "may not", "this needs", "no dataset")  # a refusal says so; a body that is no JSON is told otherwise
+
+
+@pytest.mark.parametrize("mode", LET_IN)
+def test_every_route_lets_in_whom_the_table_says(
+    mode: str, dvid_server: ServerFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: FakeGateway
+) -> None:
+    monkeypatch.setenv(SECRET, KEY)
+    plugins = Plugins({"tiny": tiny}, discover=False)
+    gateway.users.update(GATEWAY_USERS)
+    plain = dvid_server(tmp_path / "data", plugins=plugins)
+    _prepare(plain.client)
+    plain.stop()
+    config = Config(auth=settings_of(mode, tmp_path, gateway.url))
+    server = dvid_server(tmp_path / "data", config=config, plugins=plugins, admin_token=ADMIN)
+    wrong = []
+    for below, method, template in _routes(server.server.app):
+        asked = row_of(below, method, template)
+        for caller in CALLERS:
+            reply = _ask(server.client, below, method, template, headers_of(mode, caller), caller == "admin")
+            refusing = REFUSED[mode] if asked != ADMINS else {400}
+            told = (method == "HEAD" and asked != OPEN) or any(
+                words in reply.text.rpartition(" (")[0] for words in _WHY
+            )
+            let_in = not (reply.status in refusing and told)
+            if let_in != (caller in LET_IN[mode][asked]):
+                wrong.append((method, template, caller, reply.status, reply.body[:80]))
+    assert wrong == []
+
+
+def test_every_route_has_a_row_and_every_row_a_route(dvid_server: ServerFactory) -> None:
+    server = dvid_server(plugins=Plugins({"tiny": tiny}, discover=False))
+    routes = _routes(server.server.app)
+    for route in routes:
+        row_of(*route)
+    expected = {(False, *route) for route in CORE} | {(True, *route) for route in TINY}
+    assert expected <= set(routes)
+
+
+def test_routes_of_installed_types_ask_for_what_their_method_says(
+    dvid_server: ServerFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECRET, KEY)
+    plain = dvid_server(tmp_path / "data")
+    plain.client.post("/api/repos", {"root": MINE}).ok()
+    types = [name for name in plain.server.datatypes if name != "tiny"]
+    for name in types:
+        plain.client.new_instance(MINE, name, name)
+    plain.stop()
+    client = (server := dvid_server(tmp_path / "data", config=Config(auth=AuthSettings(enforce="token")))).client
+    for name in types:
+        for method, template in server.server.app._types[name].routes():
+            reply = client.request(method, f"/api/node/{MINE}/{name}{template}", b"x")
+            assert reply.status == 400, (method, name, template)
+            assert method == "HEAD" or "this needs a token" in reply.text

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dvid_labels.indices import decode_index
+from dvid_labels import kernels
 from dvid_labels.runs import decode_rles, decode_runs
 from numpy.typing import NDArray
 
@@ -130,25 +130,42 @@ def check_bounds(seg: Any, label: int, scales: list[Labels], runs: list[dict[int
             assert (decode_runs(reply.ok().body, 1 << 24) == expected).all()
 
 
-def check_body(seg: Any, label: int, volume: Labels, mine: Runs) -> None:
-    assert (decode_rles(seg.get(f"sparsevol/{label}").ok().body, 1 << 24) == mine).all()
-    check_binary_blocks(seg.get(f"sparsevol/{label}?format=blocks").ok().body, label, volume, mine)
+def check_indices(seg: Any, names: list[int], volume: Labels, runs: dict[int, Runs]) -> None:
+    """The indices of all bodies, a thousand at a time."""
+    for first in range(0, len(names), 1000):
+        asked = names[first : first + 1000]
+        found = kernels.decode_indices(seg.get("indices", asked).ok().body, 1000)
+        assert found.labels.tolist() == asked
+        for number, name in enumerate(asked):
+            rows, places = found.rows(number), blocks_of(runs[name])
+            assert (found.coordinates[rows] == places).all()
+            assert (found.supervoxels[rows] == name).all()
+            counts = found.counts[rows].tolist()
+            assert sum(counts) == int(runs[name][:, 3].sum())
+            for (x, y, z), count in list(zip(places.tolist(), counts, strict=True))[:: 1 + len(places) // 2]:
+                part = volume[z * SIDE : (z + 1) * SIDE, y * SIDE : (y + 1) * SIDE, x * SIDE : (x + 1) * SIDE]
+                assert count == int((part == np.uint64(name)).sum())
+
+
+def check_coarse(seg: Any, names: list[int], runs: dict[int, Runs]) -> None:
+    """The blocks of all bodies in one answer."""
+    body, at = seg.get(f"sparsevols-coarse/1/{2**64 - 1}").ok().body, 0
+    for name in names:
+        label, count = struct.unpack_from("<QI", body, at)
+        assert label == name
+        coarse = np.frombuffer(body, "<i4", 4 * count, at + 12).reshape(-1, 4)
+        at += 12 + 16 * count
+        rows = np.repeat(coarse[:, :3], coarse[:, 3], axis=0)
+        steps = np.arange(len(rows)) - np.repeat(np.cumsum(coarse[:, 3]) - coarse[:, 3], coarse[:, 3])
+        rows[:, 0] += steps.astype(np.int32)
+        assert (rows == blocks_of(runs[name])).all()
+    assert at == len(body)
+
+
+def check_box(seg: Any, label: int, mine: Runs) -> None:
     places = blocks_of(mine)
-    coarse = decode_rles(seg.get(f"sparsevol-coarse/{label}").ok().body, 1 << 20)
-    rows = np.repeat(coarse[:, :3], coarse[:, 3], axis=0)
-    steps = np.arange(len(rows)) - np.repeat(np.cumsum(coarse[:, 3]) - coarse[:, 3], coarse[:, 3])
-    rows[:, 0] += steps.astype(np.int32)
-    assert (rows == places).all()
-    index = decode_index(seg.get(f"index/{label}").ok().body)
-    assert (index.coordinates == places).all()
-    assert (index.supervoxels == label).all()
-    for (x, y, z), count in list(zip(places.tolist(), index.counts.tolist(), strict=True))[:: 1 + len(places) // 5]:
-        part = volume[z * SIDE : (z + 1) * SIDE, y * SIDE : (y + 1) * SIDE, x * SIDE : (x + 1) * SIDE]
-        assert count == int((part == np.uint64(label)).sum())
-    voxels = int(mine[:, 3].sum())
-    assert int(index.counts.sum()) == voxels
     assert seg.json(f"sparsevol-size/{label}") == {
-        "voxels": voxels,
+        "voxels": int(mine[:, 3].sum()),
         "numblocks": len(places),
         "minvoxel": (places.min(axis=0) * SIDE).tolist(),
         "maxvoxel": (places.max(axis=0) * SIDE + SIDE - 1).tolist(),
@@ -173,8 +190,14 @@ def test_every_body_is_what_numpy_finds(new_segmentation: Callable[..., Any], vo
     listed = np.frombuffer(seg.get("listlabels?sizes=true").ok().body, "<u8").reshape(-1, 2)
     assert listed.tolist() == [list(pair) for pair in zip(names, sizes, strict=True)]
     assert seg.get("sizes", names).ok().json() == sizes
-    for name in names:
-        check_body(seg, name, volume, runs[0][name])
+    check_indices(seg, names, volume, runs[0])
+    check_coarse(seg, names, runs[0])
+    for number, name in enumerate(names):
+        mine = runs[0][name]
+        assert (decode_rles(seg.get(f"sparsevol/{name}").ok().body, 1 << 24) == mine).all()
+        check_binary_blocks(seg.get(f"sparsevol/{name}?format=blocks").ok().body, name, volume, mine)
+        if number % 20 == 0:
+            check_box(seg, name, mine)
     rng = np.random.default_rng(9)
     largest = [names[place] for place in np.argsort(sizes)[-5:].tolist()]
     for name in {*largest, *rng.choice(np.array(names, np.uint64), min(SAMPLE, len(names)), replace=False).tolist()}:

@@ -183,7 +183,10 @@ class SparseRead:
 
 def coarse_volume(index: BodyIndex, bounds: Bounds | None, block_size: Triple) -> bytes:
     """Return the runs of blocks of a body, as rles of block coordinates."""
-    return encode_rles(coarse_runs(within(index.blocks, bounds, block_size)))
+    blocks = within(index.blocks, bounds, block_size)
+    if len(blocks) == 1:
+        return encode_rles(np.append(blocks, 1).astype(np.int32).reshape(1, 4))
+    return encode_rles(coarse_runs(blocks))
 
 
 def coarse_pieces(view: View, first: int, last: int, bounds: Bounds | None, block_size: Triple) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ Installed with the core; pytest and hypothesis are needed only here. The pytest 
 """
 
 from dvid_framework.config import Config, LimitSettings
+from dvid_framework.fsck import check
 from dvid_framework.plugins import Plugins
 
-__all__ = ["Config", "LimitSettings", "Plugins"]
+__all__ = ["Config", "LimitSettings", "Plugins", "check"]

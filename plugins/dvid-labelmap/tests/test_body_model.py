@@ -19,8 +19,7 @@ from dvid_labels.indices import decode_index, encode_index, join_indices
 from dvid_labels.runs import decode_rles
 from numpy.typing import NDArray
 
-from dvid_framework.fsck import check
-from dvid_framework.plugins import Plugins
+from dvid_framework.testing import Plugins, check
 from dvid_framework.testing.running import ServerThread
 
 Labels = NDArray[np.uint64]

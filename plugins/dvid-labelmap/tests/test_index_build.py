@@ -15,8 +15,7 @@ from dvid_labelmap.ops import index_build
 from dvid_labelmap.plugin import LabelMap
 from numpy.typing import NDArray
 
-from dvid_framework.fsck import check
-from dvid_framework.plugins import Plugins
+from dvid_framework.testing import Plugins, check
 from dvid_framework.testing.running import ServerThread
 
 Labels = NDArray[np.uint64]

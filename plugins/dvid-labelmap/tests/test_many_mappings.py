@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from dvid_labels import kernels
 
-from dvid_framework.plugins import Plugins
+from dvid_framework.testing import Plugins
 from dvid_framework.testing.running import ServerThread
 
 COUNT = int(os.environ.get("DVID_MANY_MAPPINGS", "1000000"))

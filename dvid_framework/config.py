@@ -181,8 +181,18 @@ class Config(msgspec.Struct):
     folder: str = "."
 
     def masked(self) -> str:
-        """Return the text of the configuration file with its secrets masked."""
-        return _SECRET.sub(r'\1"***"', self.source)
+        """Return the text of the configuration file with its secrets masked; without a file, the defaults as one."""
+        return _SECRET.sub(r'\1"***"', self.source or self._defaults())
+
+    def _defaults(self) -> str:
+        lines = ["# There is no configuration file: these are the defaults."]
+        for name, settings in (("server", self.server), ("limits", self.limits), ("logging", self.logging)):
+            lines.append(f"\n[{name}]")
+            # what JSON writes of texts, numbers, truth values and lists of them is TOML too
+            lines += [
+                f"{key} = {msgspec.json.encode(value).decode()}" for key, value in msgspec.to_builtins(settings).items()
+            ]
+        return "\n".join(lines) + "\n"
 
     def stores(self, data: Path) -> dict[str, StoreConfig]:
         """Return the stores to open; without a `[store]` section one LevelDB in the data folder.

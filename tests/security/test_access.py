@@ -152,6 +152,7 @@ def test_a_read_only_server_refuses_all_but_reads(dvid_server: ServerFactory) ->
     client = _mode(dvid_server, "readonly")
     for method, path in (("POST", "/api/repos"), ("POST", f"/api/repos?admintoken={_TOKEN}")):
         assert client.request(method, path, b"{}").status == 400
+    assert client.request("OPTIONS", "/api/repos").status == 200
     assert client.json("/api/server/info")["Mode"] == "read only"
     assert client.json("/api/repos/info") == {}
 

@@ -145,3 +145,14 @@ def test_an_address_that_is_no_url_stops_the_start(tmp_path: Path, address: str)
     with pytest.raises(BadRequest, match="dsg_address"):
         Server(tmp_path, config, plugins=_plugins())
     Server(tmp_path, plugins=_plugins()).close()
+
+
+def test_tokens_are_in_no_answer_and_no_log(start) -> None:
+    server = start()
+    for token in ("viewer", "broken", "never-heard-of-it"):
+        reply = server.client.get(f"{PATH}x", **_bearer(token))
+        cookie = server.client.get(f"{PATH}x", Cookie=f"dsg_token={token}")
+        assert token not in reply.text + str(reply.headers) + cookie.text + str(cookie.headers)
+    server.stop()
+    for path in server.data.rglob("*"):
+        assert not path.is_file() or b"never-heard-of-it" not in path.read_bytes(), path.name

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -241,3 +244,21 @@ def test_a_guarded_server_may_listen_elsewhere(tmp_path: Path) -> None:
     open_server(tmp_path / "a", guarded, "0.0.0.0", 1, "").close()
     with pytest.raises(BadRequest, match="listening on"):
         open_server(tmp_path / "b", Config(), "0.0.0.0", 1, "")
+
+
+def test_work_on_the_folder_needs_no_secret_and_a_start_does(prepared: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[server]\nblockListFile = "absent.txt"\n[auth]\nenforce = "token"\n')
+    environment = {name: value for name, value in os.environ.items() if name != SECRET}
+
+    def dvid(command: str, *more: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "dvid_framework.cli", command, "--data", prepared, "--config", config, *more]
+        return subprocess.run(line, capture_output=True, text=True, check=False, env=environment, timeout=60)
+
+    checked = dvid("fsck", "--json")
+    assert json.loads(checked.stdout)["counts"]["versions"] == 4, checked.stderr
+    refused = dvid("serve", "--port", "0")
+    assert refused.returncode == 2
+    assert "absent" not in refused.stderr
+    assert refused.stderr.startswith("dvid: ")
+    assert "Traceback" not in refused.stderr

@@ -101,7 +101,7 @@ def _check_log(log: CommitLog, known: dict[int, str], versions: set[int], report
         if mutation.version and mutation.version not in versions:
             report.problems.append(f"mutation record {number} is of an unknown version {mutation.version}")
         name = keys.log_by_version_key(mutation.instance, mutation.version, number)
-        if mutation.instance and "resolve" not in str(mutation.entries[:1]) and log.store.get(name) is None:
+        if mutation.instance and log.store.get(name) is None:
             report.problems.append(f"mutation record {number} is not found under its instance and version")
     for key, _ in _entries(log, keys.LOG_BY_VERSION, keys.CURSOR, report):
         if log.store.get(keys.log_key(keys.number_of_log_key(key))) is None:

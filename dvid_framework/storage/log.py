@@ -152,13 +152,12 @@ class CommitLog:
             raise CorruptValue(f"of the mutation records {after + 1} to {last} only {len(found)} are there")
         return found
 
-    def named(self, instance: int, version: int, reader: Reader | None = None) -> list[tuple[int, bytes]]:
+    def named(self, instance: int, version: int) -> list[tuple[int, bytes]]:
         """Return the records of one instance at one version, in order."""
-        source = reader or self.store
         start = keys.log_by_version_key(instance, version, 0)
         stop = keys.log_by_version_key(instance, version + 1, 0)
-        wanted = [keys.log_key(keys.number_of_log_key(name)) for name in source.scan_keys(start, stop)]
-        values = source.multi_get(wanted)
+        wanted = [keys.log_key(keys.number_of_log_key(name)) for name in self.store.scan_keys(start, stop)]
+        values = self.store.multi_get(wanted)
         found: list[tuple[int, bytes]] = []
         for key, value in zip(wanted, values, strict=True):
             if value is None:

@@ -106,7 +106,7 @@ def add_resolved_merge(
                 mutation = Mutation(
                     repo=repo.id, instance=record.id, version=number, time=now, entries=settled, internal=True
                 )
-                log.make_durable(log.commit(batch, msgspec.msgpack.encode(mutation)))
+                log.make_durable(log.commit(batch, msgspec.msgpack.encode(mutation), ((record.id, number),)))
         version = VersionRecord(
             id=number, repo=repo.id, uuid=new_uuid(), note=note, parents=ids, created=now, updated=now
         )

@@ -31,7 +31,7 @@ class MutationIds:
     def state(self) -> tuple[int, int]:
         """The next id, and the one at which a restart would go on."""
         with self._lock:
-            return self._next, max(self._saved, self._next + _STRIDE if self._saved == self._next else self._saved)
+            return self._next, self._saved if self._next < self._saved else self._next + _STRIDE
 
     def take(self) -> int:
         """Return a new id. Written before the mutation that uses it, it can't be lost while that one is kept."""

@@ -51,17 +51,15 @@ class Repo:
             )
         return record
 
-    def select(self, version: VersionRecord, selector: str) -> VersionRecord:
+    def select(self, selector: str) -> VersionRecord:
         """Return the version that a branch selector names in this repo.
 
         Args:
-            version: the version before the colon.
             selector: what stands behind the colon: a branch (or nothing for master), and `~N` for N steps back.
 
         Raises:
             BadRequest: there is no such branch, or fewer steps to the root than asked for.
         """
-        del version
         branch, tilde, steps = selector.partition("~")
         head = self.dag.head(branch or "master")
         if not tilde:

@@ -170,11 +170,11 @@ class Repos:
             if not colon or len(self._repos) != 1:
                 raise BadRequest(f"{reference!r} names no version: without a UUID there must be exactly one repo")
             repo = next(iter(self._repos.values()))
-            return repo, repo.select(repo.dag.root, selector)
+            return repo, repo.select(selector)
         place = self._versions.get(start) or self._versions[self._complete(start)]
         repo = self._repos[place[0]]
         version = repo.dag[place[1]]
-        return repo, (repo.select(version, selector) if colon else version)
+        return repo, (repo.select(selector) if colon else version)
 
     def _complete(self, start: str) -> str:
         at = bisect_left(self._sorted, start)

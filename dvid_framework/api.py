@@ -9,6 +9,7 @@ from __future__ import annotations
 from litestar.params import FromPath, FromQuery
 
 from dvid_framework.errors import (
+    BadGateway,
     BadRequest,
     Conflict,
     CorruptValue,
@@ -33,6 +34,7 @@ from dvid_framework.instances.interfaces import BlockMask, LabelsAt, Supervoxels
 from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.envelope import LZ4, NONE, ZLIB
+from dvid_framework.storage.grids import GridBlock, GridEngine, GridScale, GridVolume
 from dvid_framework.storage.units import SingleRowStore, UnitStore
 from dvid_framework.versions.record import Mutation, VersionRecord
 from dvid_framework.versions.repo import Repo
@@ -48,6 +50,7 @@ __all__ = [
     "NONE",
     "ZLIB",
     "Answer",
+    "BadGateway",
     "BadRequest",
     "Batch",
     "BlockMask",
@@ -60,6 +63,10 @@ __all__ = [
     "Forbidden",
     "FromPath",
     "FromQuery",
+    "GridBlock",
+    "GridEngine",
+    "GridScale",
+    "GridVolume",
     "Instance",
     "InstanceContext",
     "InstanceRequest",

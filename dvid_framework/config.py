@@ -209,7 +209,8 @@ class Config(msgspec.Struct):
             if not engine:
                 raise BadRequest(f"[store.{alias}] lacks the key `engine`")
             path = Path(self.folder, str(options.pop("path", data / alias)))
-            found[alias] = StoreConfig("leveldb" if engine in ("badger", "basholeveldb") else engine, path, options)
+            kind = "leveldb" if engine in ("badger", "basholeveldb") else engine
+            found[alias] = StoreConfig(kind, path, options, Path(self.folder))
         return found
 
     def choices(self) -> dict[str, str]:

@@ -74,7 +74,7 @@ class Blocked(DvidError):
 
 
 class BadGateway(DvidError):
-    """The service that knows the users does not answer, or answers oddly."""
+    """A service elsewhere that is needed does not answer, or answers oddly."""
 
     status = 502
 

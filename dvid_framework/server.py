@@ -119,6 +119,8 @@ class Server:
     async def start(self) -> None:
         """Begin: the plugins' start hooks, and their following of the mutation logs."""
         try:
+            for alias in self.stores.grids.options():
+                await asyncio.to_thread(self.stores.grids.get, alias)
             self.kafka = open_kafka(self.config, self.repos, self.datatypes, self.stores)
         except BaseException:
             self.close()

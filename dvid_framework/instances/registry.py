@@ -12,6 +12,7 @@ import msgspec
 from dvid_framework.errors import BadRequest, NotInstalled
 from dvid_framework.instances.datatype import Datatype, Instance, InstanceContext
 from dvid_framework.instances.settings import split_settings
+from dvid_framework.storage.grids import GridVolume
 from dvid_framework.storage.stores import Stores
 from dvid_framework.versions.changes import log_lines
 from dvid_framework.versions.ids import new_uuid
@@ -70,6 +71,15 @@ class Instances:
             )
         return instance
 
+    def grid(self, alias: str) -> GridVolume:
+        """Return the volume of a store that instances name by their setting GridStore.
+
+        Raises:
+            BadRequest: the configuration has no such volume, or it can't be used.
+            BadGateway: its medium fails.
+        """
+        return self._stores.grids.get(alias)
+
     def _open_record(self, repo: Repo, record: InstanceRecord) -> Instance:
         datatype = self.datatypes.get(record.type_name)
         if datatype is None:
@@ -110,7 +120,7 @@ class Instances:
             raise BadRequest(
                 f"there is no datatype {common.type_name!r}; installed are {', '.join(sorted(self.datatypes))}"
             )
-        settings = datatype.parse_settings(common.own)
+        settings = datatype.complete_settings(datatype.parse_settings(common.own), self.grid)
         store = self._stores.choose(common.type_name, common.name, common.tags or {}, version.uuid)
         lacking = datatype.needs & ~self._stores.log(store).store.capabilities
         if lacking:

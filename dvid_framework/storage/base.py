@@ -26,6 +26,8 @@ class Capability(enum.Flag):
     """What `sync` returned for survives a power loss."""
     WRITABLE = enum.auto()
     """The store accepts writes."""
+    GRID = enum.auto()
+    """It is no store of keys but a volume of voxels to read; see `GridEngine`."""
 
 
 class Reader(ABC):

@@ -10,6 +10,7 @@ from typing import Any
 
 from dvid_framework.errors import BadRequest, CorruptValue
 from dvid_framework.storage.base import StoreEngine
+from dvid_framework.storage.grids import GridEngine, Grids
 from dvid_framework.storage.log import CommitLog, read_mark
 
 __all__ = ["DEFAULT", "StoreConfig", "Stores"]
@@ -27,18 +28,20 @@ class StoreConfig:
         engine: name of the engine.
         path: folder, or whatever the engine takes as one.
         options: the engine's own options.
+        base: where relative paths among the options begin.
     """
 
     engine: str
     path: Path
     options: Mapping[str, Any] = field(default_factory=dict)
+    base: Path = Path()
 
 
 class Stores:
     """Opens the configured stores and tells which one an instance belongs to.
 
     Args:
-        configs: the stores by alias; `default` (or the only one) holds the metadata.
+        configs: the stores by alias; `default` (or the first one) holds the metadata.
         engines: the installed engines by name.
         choices: alias by data UUID, `name:UUID`, tag `key=value` or type name.
     """
@@ -52,24 +55,44 @@ class Stores:
         self._configs = dict(configs)
         self._choices = dict(choices or {})
         self._logs: dict[str, CommitLog] = {}
-        self.default = self._choices.get("default") or (DEFAULT if DEFAULT in configs else next(iter(configs)))
-        for alias in self._choices.values():
-            if alias not in configs:
-                raise BadRequest(f"the configuration names a store {alias!r} that it does not describe")
+        opened = {alias: self._engine(alias, config, engines) for alias, config in configs.items()}
+        self._grids = Grids(
+            {
+                alias: (engine, configs[alias].base, configs[alias].options)
+                for alias, engine in opened.items()
+                if isinstance(engine, GridEngine)
+            }
+        )
+        keeping = {alias: engine for alias, engine in opened.items() if not isinstance(engine, GridEngine)}
+        self.default = self._default(keeping)
         try:
-            for alias, config in self._configs.items():
-                self._logs[alias] = self._open(alias, config, engines)
+            for alias, engine in keeping.items():
+                self._logs[alias] = self._open(configs[alias], engine)
         except BaseException:
             self.close()
             raise
 
+    def _default(self, keeping: Mapping[str, StoreEngine]) -> str:
+        for alias in self._choices.values():
+            if alias not in self._configs:
+                raise BadRequest(f"the configuration names a store {alias!r} that it does not describe")
+            if alias not in keeping:
+                raise BadRequest(f"[backend] chooses {alias!r}, which holds voxels to read, and no data of instances")
+        if not keeping:
+            raise BadRequest('no store of the configuration keeps data: add [store.default] with engine = "leveldb"')
+        return self._choices.get("default") or (DEFAULT if DEFAULT in keeping else next(iter(keeping)))
+
     @staticmethod
-    def _open(alias: str, config: StoreConfig, engines: Mapping[str, StoreEngine]) -> CommitLog:
+    def _engine(alias: str, config: StoreConfig, engines: Mapping[str, StoreEngine]) -> StoreEngine:
         engine = engines.get(config.engine)
         if engine is None:
             raise BadRequest(
                 f"store {alias!r} wants the engine {config.engine!r}; installed are {', '.join(sorted(engines))}"
             )
+        return engine
+
+    @staticmethod
+    def _open(config: StoreConfig, engine: StoreEngine) -> CommitLog:
         if config.engine == "memory":
             return CommitLog(engine.open(config.path, config.options))
         config.path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,8 +126,13 @@ class Stores:
         """The commit log of the store that holds repos, versions and instances."""
         return self._logs[self._choices.get("metadata", self.default)]
 
+    @property
+    def grids(self) -> Grids:
+        """The stores that are volumes of voxels to read."""
+        return self._grids
+
     def aliases(self) -> list[str]:
-        """Return the aliases of all stores."""
+        """Return the aliases of all stores that keep data."""
         return list(self._logs)
 
     def engine_names(self) -> list[str]:
@@ -129,6 +157,7 @@ class Stores:
     def close(self) -> None:
         """Sync and close all stores; one that fails does not keep the others open."""
         with ExitStack() as closing:
+            closing.callback(self._grids.close)
             for log in self._logs.values():
                 closing.callback(log.store.close)
                 closing.callback(log.close)

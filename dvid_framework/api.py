@@ -30,7 +30,14 @@ from dvid_framework.http.auth import need_admin
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.routing import delete, get, point_read, post, put
 from dvid_framework.instances.datatype import Datatype, Instance, InstanceContext, NoSettings
-from dvid_framework.instances.interfaces import BlockMask, LabelsAt, SupervoxelsOf
+from dvid_framework.instances.interfaces import (
+    BlockMask,
+    ImageScale,
+    ImageVolume,
+    LabelsAt,
+    PixelType,
+    SupervoxelsOf,
+)
 from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.envelope import LZ4, NONE, ZLIB
@@ -67,6 +74,8 @@ __all__ = [
     "GridEngine",
     "GridScale",
     "GridVolume",
+    "ImageScale",
+    "ImageVolume",
     "Instance",
     "InstanceContext",
     "InstanceRequest",
@@ -77,6 +86,7 @@ __all__ = [
     "NotFound",
     "NotInstalled",
     "Pieces",
+    "PixelType",
     "Reader",
     "Repo",
     "SingleRowStore",

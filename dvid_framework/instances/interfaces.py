@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from dvid_framework.versions.record import VersionRecord
 
-__all__ = ["BlockMask", "LabelsAt", "SupervoxelsOf"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # the core itself runs without numpy
+
+__all__ = ["BlockMask", "ImageScale", "ImageVolume", "LabelsAt", "PixelType", "SupervoxelsOf"]
 
 
 @runtime_checkable
@@ -43,3 +47,70 @@ class SupervoxelsOf(Protocol):
 
     def supervoxels_of(self, version: VersionRecord, body: int) -> Sequence[int]:
         """Return the supervoxels of a body; none if there is no such body."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelType:
+    """What a voxel of an image holds.
+
+    Attributes:
+        data_type: numpy's name of the type of a value, such as `uint8` or `float32`.
+        channels: values of a voxel: 1, or 4 for red, green, blue, alpha, or any other number.
+        background: every value of a voxel that was never written.
+    """
+
+    data_type: str
+    channels: int = 1
+    background: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageScale:
+    """One resolution of an image at a version; all triples are x, y, z.
+
+    Attributes:
+        extents: the first and the last voxel that are known to hold something; None where nothing was written.
+        voxel_size: size of a voxel, in `units`.
+        units: such as `nanometers`.
+        block_size: voxels of the blocks that it is kept in: boxes of whole blocks are read most cheaply.
+    """
+
+    extents: tuple[tuple[int, int, int], tuple[int, int, int]] | None
+    voxel_size: tuple[float, float, float]
+    units: tuple[str, str, str]
+    block_size: tuple[int, int, int]
+
+
+@runtime_checkable
+class ImageVolume(Protocol):
+    """A volume of images, gray or of several channels, at one or more resolutions, that another instance may read.
+
+    Its calls block, so they belong into a thread. A slice is a box with one voxel along the third axis.
+    """
+
+    def pixel_type(self) -> PixelType:
+        """Return what a voxel holds; the same at every scale and version."""
+
+    def image_scales(self, version: VersionRecord) -> Sequence[ImageScale]:
+        """Return the resolutions at a version, the finest first; there is always one."""
+
+    def read_box(
+        self, version: VersionRecord, scale: int, first: tuple[int, int, int], size: tuple[int, int, int]
+    ) -> NDArray[Any]:
+        """Return the voxels of a box; the background where nothing was written and outside the extents.
+
+        Args:
+            version: the version to read.
+            scale: index into `image_scales`; first and size are voxels of it.
+            first: the first voxel (x, y, z); may be negative.
+            size: voxels along x, y, z, each at least 1.
+
+        Returns:
+            An array (z, y, x), or (z, y, x, channel) where there are several channels, C-contiguous, of the type that
+            `pixel_type` names and in the byte order of the machine; the caller's own.
+
+        Raises:
+            BadRequest: there is no such scale, or the box is larger than one read may be.
+            CorruptValue: stored bytes are damaged.
+            BadGateway: a service elsewhere that keeps the voxels fails.
+        """

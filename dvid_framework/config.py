@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from dvid_framework.config_text import masked_toml
 from dvid_framework.errors import BadRequest
 from dvid_framework.storage.stores import DEFAULT, StoreConfig
 from dvid_framework.versions.mutation_ids import FIRST_MUTATION_ID
@@ -24,7 +25,6 @@ __all__ = [
     "load_config",
 ]
 
-_SECRET = re.compile(r"(?im)^(\s*[\w-]*(?:token|secret|password|passcode|key)[\w-]*\s*=\s*).*$")
 _MODES = frozenset({"", "none", "token", "authfile", "dsg"})
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:]*):(?P<port>\d{1,5})")
 
@@ -50,6 +50,7 @@ class ServerSettings(msgspec.Struct, rename=_WIRE_NAMES):
         block_list_file: users and addresses that are not served.
         allow_timing: let web pages measure requests below instances.
         allow_public: listen elsewhere than on loopback without an admin token or `[auth]`.
+        admin_token_file: a file with an admin token on each line, read again by `reload-auth`.
     """
 
     host: str = ""
@@ -61,6 +62,7 @@ class ServerSettings(msgspec.Struct, rename=_WIRE_NAMES):
     block_list_file: str = ""
     allow_timing: bool = False
     allow_public: bool = False
+    admin_token_file: str = ""
 
 
 class AuthSettings(msgspec.Struct):
@@ -73,6 +75,8 @@ class AuthSettings(msgspec.Struct):
         proxy_address: a service that makes tokens; without `enforce` it means `token`.
         trusted_proxies: addresses and networks (CIDR) whose `Forwarded` headers count; loopback alone if empty.
         auth_file: JSON of users and what each may do.
+        secret_file: secrets of JWTs, one on each line; any of them counts. In place of the environment's.
+        token_file: JSON of tokens that are no JWTs, by their SHA-256.
         dsg_address: URL of the DatasetGateway.
         dsg_cache_ttl: seconds for which its answers are kept.
         dataset_map: the gateway's dataset of a repo, by root UUID.
@@ -85,6 +89,8 @@ class AuthSettings(msgspec.Struct):
     proxy_address: str = ""
     trusted_proxies: list[str] = []
     auth_file: str = ""
+    secret_file: str = ""
+    token_file: str = ""
     dsg_address: str = ""
     dsg_cache_ttl: float = 300.0
     dataset_map: dict[str, str] = {}
@@ -182,7 +188,7 @@ class Config(msgspec.Struct):
 
     def masked(self) -> str:
         """Return the text of the configuration file with its secrets masked; without a file, the defaults as one."""
-        return _SECRET.sub(r'\1"***"', self.source or self._defaults())
+        return masked_toml(self.source) if self.source else self._defaults()
 
     def _defaults(self) -> str:
         lines = ["# There is no configuration file: these are the defaults."]

@@ -57,5 +57,8 @@ def dvid_mutation(server: Server, mutation: Mutation) -> None:
 
 @hookspec(firstresult=True)
 def dvid_authorize(server: Server, who: str, action: str) -> bool | None:
-    """Allow (True) or refuse (False) an action such as `admin`; None leaves it to the next plugin and then the core."""
+    """Allow (True) or refuse (False) an action such as `admin`; None leaves it to the next plugin and then the core.
+
+    `who` is the user whom a token proves, and empty where none does.
+    """
     raise NotImplementedError

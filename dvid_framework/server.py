@@ -19,6 +19,7 @@ from dvid_framework.config import Config
 from dvid_framework.events.activity import Activity
 from dvid_framework.events.feed import Follower
 from dvid_framework.events.kafka import Kafka, open_kafka
+from dvid_framework.http.access.admin import AdminTokens
 from dvid_framework.http.access.cors import build_cors
 from dvid_framework.http.access.guard import build_guard
 from dvid_framework.http.app import build_app, routes_of_type
@@ -82,6 +83,8 @@ class Server:
         self.config = config or Config()
         self.limits = self.config.limits
         self.admin_token = admin_token
+        tokens = self.config.server.admin_token_file
+        self.admin_tokens = AdminTokens(admin_token, Path(self.config.folder, tokens) if tokens else None)
         self.host, self.port = host, port
         self.on_loopback = _is_loopback(host)
         self.read_only = self.config.server.rwmode == "readonly"

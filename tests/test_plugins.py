@@ -7,10 +7,13 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from dvid_framework import plugins as plugins_module
 from dvid_framework.api import Datatype, Instance, hookimpl
+from dvid_framework.config import AuthSettings, Config
+from dvid_framework.http.access.tokens import SECRET
 from dvid_framework.plugins import PluginClash, Plugins
 from dvid_framework.server import Server
 from dvid_framework.testing import tiny
@@ -156,13 +159,22 @@ def test_start_stop_and_mutation_hooks_are_called(dvid_server: ServerFactory) ->
     assert calls == ["start", "newrepo", "newinstance", "set", "stop"]
 
 
-def test_an_authorizing_plugin_has_the_first_word(dvid_server: ServerFactory) -> None:
+def test_an_authorizing_plugin_has_the_first_word(dvid_server: ServerFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     def dvid_authorize(server: Server, who: str, action: str) -> bool | None:
         return {"ann": True, "bob": False}.get(who)
 
+    monkeypatch.setenv(SECRET, "a secret that is long enough for sha-256")
     found = Plugins({"guard": _Hooks(dvid_authorize=dvid_authorize)}, discover=False)
-    client = dvid_server(plugins=found, admin_token="secret").client
-    assert client.post("/api/repos?u=ann", {}).status == 200
-    assert client.post("/api/repos?u=bob&admintoken=secret", {}).status == 400
+    config = Config(auth=AuthSettings(enforce="token"))
+    client = dvid_server(plugins=found, admin_token="secret", config=config).client
+
+    def bearer(user: str) -> dict[str, str]:
+        token = jwt.encode({"user": user}, "a secret that is long enough for sha-256", "HS256")
+        return {"Authorization": f"Bearer {token}"}
+
+    assert client.post("/api/repos", {}, **bearer("ann")).status == 200
+    assert client.post("/api/repos?admintoken=secret", {}, **bearer("bob")).status == 400
+    assert client.post("/api/repos?u=ann", {}).status == 400, "a name that nothing proves counts for nothing"
+    assert client.post("/api/repos?u=ann", {}, **bearer("eve")).status == 400
     assert client.post("/api/repos", {}).status == 400
     assert client.post("/api/repos?admintoken=secret", {}).status == 200

@@ -66,10 +66,10 @@ def open_server(data: Path, settings: Config, host: str | None, port: int | None
         host=configured[0] if host is None else host,
         port=configured[1] if port is None else port,
     )
-    if not (server.on_loopback or admin_token or enforces(server) or settings.server.allow_public):
+    if not (server.on_loopback or server.admin_tokens or enforces(server) or settings.server.allow_public):
         server.close()
         raise BadRequest(
-            f"listening on {server.host} needs an admin token (--admin-token or DVID_ADMIN_TOKEN), "
+            f"listening on {server.host} needs an admin token (--admin-token, DVID_ADMIN_TOKEN or admin_token_file), "
             "`enforce` in [auth], or `allow_public = true` in [server]"
         )
     return server
@@ -78,7 +78,7 @@ def open_server(data: Path, settings: Config, host: str | None, port: int | None
 def _unguarded(config: Config) -> Config:
     """Return a configuration for work on the folder, which nobody is let into: it needs neither secrets nor lists."""
     config.auth = AuthSettings()
-    config.server.block_list_file = ""
+    config.server.block_list_file = config.server.admin_token_file = ""
     return config
 
 

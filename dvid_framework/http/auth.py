@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dvid_framework.errors import Forbidden
+from dvid_framework.http.access.caller import bearer
 
 if TYPE_CHECKING:
     from dvid_framework.http.call import Call
@@ -19,14 +19,9 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 def has_admin_token(server: Server, call: Call) -> bool:
     """Tell whether a call shows the admin token, by `?admintoken=` or `Authorization: Bearer`."""
-    token = server.admin_token
-    if not token:
+    if not server.admin_tokens:
         return False
-    shown = call.query.get("admintoken", "")
-    if not shown:
-        kind, _, rest = (call.header(b"authorization") or "").partition(" ")
-        shown = rest.strip() if kind.lower() == "bearer" else ""
-    return hmac.compare_digest(shown.encode(), token.encode())
+    return server.admin_tokens.match(call.query.get("admintoken", "") or bearer(call.raw_headers))
 
 
 def enforces(server: Server) -> bool:
@@ -35,15 +30,18 @@ def enforces(server: Server) -> bool:
 
 
 def need_admin(call: Call) -> None:
-    """Refuse who is no administrator. Without a configured token and without `[auth]` everyone on loopback is one.
+    """Refuse who is no administrator: of the repo of the path, or of the server where it names none.
+
+    Without a configured token and without `[auth]` everyone on loopback is one.
 
     Raises:
         Forbidden: the token is missing or wrong.
     """
     server = call.server
-    decision = server.plugins.authorize(server, call.user, "admin")
+    proven = "" if call.caller is None else call.caller.user  # and not what `u=` claims
+    decision = server.plugins.authorize(server, proven, "admin")
     if decision is None:
-        decision = call.admin or not (server.admin_token or enforces(server))
+        decision = call.admin or not (server.admin_tokens or enforces(server))
     if not decision:
         raise Forbidden("this needs the admin token: ?admintoken= or Authorization: Bearer")
 
@@ -65,7 +63,7 @@ def check_local_mutation(call: Call) -> None:
     Raises:
         Forbidden: Host or Origin is not of this machine.
     """
-    if call.server.admin_token or not call.server.on_loopback or enforces(call.server):
+    if call.server.admin_tokens or not call.server.on_loopback or enforces(call.server):
         return
     host = call.header(b"host")
     if host is not None and _host(f"//{host}") not in _LOOPBACK:

@@ -58,7 +58,7 @@ class Call:
         server: the server.
         path: the decoded path, for messages.
         query: the query parameters.
-        admin: whether the caller has shown the admin token (only that lifts locks).
+        admin: whether the caller has shown the admin token, or is administrator of the path's repo (that lifts locks).
         repo: the repo named in the path, if any.
         version: the version named in the path, if any.
         instance: the instance named in the path, if any.

@@ -99,7 +99,8 @@ class Dispatch:
 
     def _answer(self, scope: Any, call: Call, path: str) -> Answer:
         segments = [segment for segment in path.split("/") if segment]
-        call.admin = has_admin_token(self._server, call) or (call.caller is not None and call.caller.admin)
+        caller = call.caller
+        call.admin = has_admin_token(self._server, call) or (caller is not None and caller.administers(None))
         if call.method not in _READS:
             check_local_mutation(call)
         if self._server.read_only and call.method not in _READS:
@@ -110,6 +111,7 @@ class Dispatch:
             call.repo, call.version = self._server.repos.find(segments[2])
             if self._guard is not None:
                 self._guard.authorize(call)
+            call.admin = call.admin or (caller is not None and caller.administers(call.repo.root))
             if segments[1] == "node" and len(segments) >= 5:
                 return self._below_instance(scope, call, segments)
         return self._fixed(scope, call, path, segments)

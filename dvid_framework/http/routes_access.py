@@ -24,9 +24,13 @@ async def reload_blocklist(request: CoreRequest) -> Answer:
 
 @post("/api/server/reload-auth", mutates=False)
 async def reload_auth(request: CoreRequest) -> Answer:
-    """Read the auth file again, and forget what the DatasetGateway has said of users. Needs admin."""
+    """Read the files of users, secrets and tokens again, and forget what the DatasetGateway has said. Needs admin.
+
+    A file that is wrong is refused and changes nothing.
+    """
     need_admin(request.call)
     guard = request.server.guard
+    await request.run(request.server.admin_tokens.reload)
     if guard is not None:
         await request.run(guard.reload_files)
         guard.forget_users()

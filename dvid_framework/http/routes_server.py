@@ -81,8 +81,9 @@ async def settings(request: CoreRequest) -> Answer:
                 changed[name] = int(config[name])
             except (TypeError, ValueError) as error:
                 raise BadRequest(f"setting {name!r} must be a whole number") from error
-            if not 1 <= changed[name] <= 10_000:
-                raise BadRequest(f"setting {name!r} must be 1 to 10000")
+            least = 0 if name == "throttle" else 1  # without a place every throttled operation is refused
+            if not least <= changed[name] <= 10_000:
+                raise BadRequest(f"setting {name!r} must be {least} to 10000")
     lines = [request.server.change_setting(name, value) for name, value in changed.items()]
     return text_answer("".join(f"{line}\n" for line in lines))
 

@@ -66,7 +66,51 @@ def test_users_may_do_what_the_file_says(dvid_server: ServerFactory, tmp_path: P
     assert outcome("s@x.org") == [200, 200, 200, 404], "the old file counts"
 
 
-@pytest.mark.parametrize("users", ["", "[]", '{"a": 1}', '{"a": "all"}', '{"a"'])
+def test_rights_are_given_repo_by_repo(dvid_server: ServerFactory, tmp_path: Path) -> None:
+    mine, others = ("c0de0000000000000000000000000" + text for text in ("a01", "b01"))
+    users = {
+        "ann@x.org": {mine: "admin", "*": "read"},
+        "bob@x.org": {mine: "readwrite"},
+        "cid@x.org": {mine: "none", "*": "readwrite"},
+        "dea@x.org": "admin",
+        "*": {others: "read"},
+    }
+    plugins = Plugins({"tiny": tiny}, discover=False)
+    client = dvid_server(config=_config(tmp_path, users), plugins=plugins, admin_token=ADMIN).client
+    for root in (mine, others):
+        client.request("POST", "/api/repos", {"root": root}, _bearer("dea@x.org")).ok()
+        instance = {"typename": "tiny", "dataname": "t"}
+        client.request("POST", f"/api/repo/{root}/instance", instance, _bearer("dea@x.org")).ok()
+
+    def outcome(user: str, **claims: object) -> list[int]:
+        token = jwt.encode({"user": user, **claims}, KEY, "HS256")
+        return [
+            client.request(method, f"/api/node/{root}/t/pair/a", b"1", {"Authorization": f"Bearer {token}"}).status
+            for root in (mine, others)
+            for method in ("HEAD", "POST")
+        ]
+
+    assert outcome("ann@x.org") == [404, 200, 404, 400]
+    assert outcome("bob@x.org") == [200, 200, 400, 400]
+    assert outcome("cid@x.org") == [400, 400, 404, 200]
+    assert outcome("dea@x.org") == [200, 200, 200, 200]
+    assert outcome("eve@x.org") == [400, 400, 200, 400]
+    assert outcome("dea@x.org", roles={mine: "read"}) == [200, 400, 400, 400], "a token's roles narrow"
+    assert outcome("bob@x.org", roles="admin") == [200, 200, 400, 400], "and never widen"
+    client.request("POST", f"/api/node/{mine}/commit", b"{}", _bearer("bob@x.org")).ok()
+    assert outcome("bob@x.org") == [200, 400, 400, 400]
+    assert outcome("ann@x.org") == [200, 200, 200, 400], "an administrator of the repo lifts its locks"
+    assert client.request("POST", "/api/repos", {}, _bearer("ann@x.org")).status == 400
+    assert client.request("GET", "/api/server/config", None, _bearer("ann@x.org")).status == 400
+    assert client.request("GET", "/api/server/config", None, _bearer("dea@x.org")).status == 200
+    assert set(client.request("GET", "/api/repos/info", None, _bearer("bob@x.org")).json()) == {mine}
+    assert set(client.request("GET", "/api/repos/info", None, _bearer("eve@x.org")).json()) == {others}
+
+
+@pytest.mark.parametrize(
+    "users",
+    ["", "[]", '{"a": 1}', '{"a": "all"}', '{"a"', '{"a": {"c0de": "read"}}', '{"a": {"*": 1}}', '{"a": []}'],
+)
 def test_a_wrong_file_stops_the_start(tmp_path: Path, users: str) -> None:
     with pytest.raises(BadRequest, match="auth_file"):
         Server(tmp_path / "data", _config(tmp_path, users), plugins=Plugins(discover=False))

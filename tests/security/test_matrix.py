@@ -12,8 +12,11 @@ import pytest
 
 from dvid_framework.config import AuthSettings, Config
 from dvid_framework.http.access.tokens import SECRET
+from dvid_framework.http.app import routes_of_type
 from dvid_framework.http.dispatch import Dispatch
+from dvid_framework.http.table import MOUNT, options_of
 from dvid_framework.plugins import Plugins
+from dvid_framework.server import Server
 from dvid_framework.testing import tiny
 from dvid_framework.testing.client import Client, Reply
 from dvid_framework.testing.gateway import FakeGateway
@@ -87,17 +90,29 @@ TINY = {
 }
 # Who is let in by each mode, beside administrators; others are refused with the statuses beside.
 CALLERS = ("none", "bad", "expired", "reader", "writer of another repo", "writer", "admin")
+# Routes of installed types ask for what their method says; these want an administrator of the repo besides.
+TYPES_ADMINS = {
+    ("labelmap", "POST", "/maxlabel/{label:str}"),
+    ("labelmap", "POST", "/set-nextlabel/{label:str}"),
+}
+# Routes that plugins add outside of instances: theirs to guard, and named here so that none comes unseen.
+OUTSIDE = {"/schema", "/schema/oauth2-redirect.html", "/schema/openapi.json", "/schema/swagger", "/schema/{path:str}"}
 EVERYONE = frozenset(CALLERS)
 USERS = frozenset({"reader", "writer of another repo", "writer", "admin"})
 _BY_REPO = {OPEN: EVERYONE, READ: {"reader", "writer", "admin"}, WRITE: {"writer", "admin"}, ADMINS: {"admin"}}
 LET_IN = {
-    "token": {OPEN: EVERYONE, READ: USERS, WRITE: USERS, ADMINS: {"admin"}},
-    # The file does not tell repos apart: who may write one may write all.
-    "authfile": {OPEN: EVERYONE, READ: USERS, WRITE: USERS - {"reader"}, ADMINS: {"admin"}},
+    "token": {OPEN: EVERYONE, READ: USERS, WRITE: USERS, ADMINS: {"admin"}},  # tokens that claim no roles
+    "roles": _BY_REPO,
+    "authfile": _BY_REPO,
     "dsg": _BY_REPO,
 }
-REFUSED = {"token": {400}, "authfile": {400}, "dsg": {401, 403}}
-AUTH_FILE = {"reader": "read", "writer of another repo": "readwrite", "writer": "readwrite", "admin": "readwrite"}
+REFUSED = {"token": {400}, "roles": {400}, "authfile": {400}, "dsg": {401, 403}}
+ROLES = {
+    "reader": {MINE: "read"},
+    "writer of another repo": {OTHERS: "readwrite"},
+    "writer": {MINE: "readwrite", "*": "read"},
+    "admin": "admin",
+}
 GATEWAY_USERS = {
     "reader": {"permissions_v2": {"mine": ["view"]}},
     "writer": {"permissions_v2": {"mine": ["view", "edit"]}},
@@ -124,16 +139,17 @@ def headers_of(mode: str, caller: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {caller.replace(' ', '-')}"}
     if caller == "bad":
         return {"Authorization": f"Bearer {jwt.encode({'user': 'writer'}, KEY + '!', 'HS256')}"}
+    roles = {"roles": ROLES.get(caller, "admin")} if mode == "roles" else {}
     if caller == "expired":
-        return _token("writer", exp=int(time.time()) - 100)
-    return _token(caller)
+        return _token("writer", exp=int(time.time()) - 100, **roles)
+    return _token(caller, **roles)
 
 
 def settings_of(mode: str, folder: Path, gateway: str) -> AuthSettings:
     """Return the section [auth] of a mode."""
-    (folder / "users.json").write_text(json.dumps(AUTH_FILE))
+    (folder / "users.json").write_text(json.dumps(ROLES))
     return AuthSettings(
-        enforce=mode,
+        enforce="token" if mode == "roles" else mode,
         auth_file=str(folder / "users.json"),
         dsg_address=gateway,
         dataset_map={MINE: "mine", OTHERS: "others"},
@@ -161,7 +177,14 @@ def _ask(client: Client, below: bool, method: str, template: str, headers: dict[
     return client.request(method, path, b"not json", headers)
 
 
-_WHY = ("token", "may not", "this needs", "no dataset")  # a refusal says so; a body that is no JSON is told otherwise
+_WHY = ("a token", "token is not valid", "token may not", "admin token", "you may not", "no dataset")
+
+
+def _let_in(mode: str, asked: str, method: str, reply: Reply) -> bool:
+    """Tell whether a reply is none of a refusal; one to a body that is no JSON, or the like, does not count as one."""
+    refusing = REFUSED[mode] if asked != ADMINS else {400}
+    told = any(words in reply.text.rpartition(" (")[0] for words in _WHY)
+    return not (reply.status in refusing and (told or (method == "HEAD" and asked != OPEN)))
 
 
 @pytest.mark.parametrize("mode", LET_IN)
@@ -181,12 +204,7 @@ def test_every_route_lets_in_whom_the_table_says(
         asked = row_of(below, method, template)
         for caller in CALLERS:
             reply = _ask(server.client, below, method, template, headers_of(mode, caller), caller == "admin")
-            refusing = REFUSED[mode] if asked != ADMINS else {400}
-            told = (method == "HEAD" and asked != OPEN) or any(
-                words in reply.text.rpartition(" (")[0] for words in _WHY
-            )
-            let_in = not (reply.status in refusing and told)
-            if let_in != (caller in LET_IN[mode][asked]):
+            if _let_in(mode, asked, method, reply) != (caller in LET_IN[mode][asked]):
                 wrong.append((method, template, caller, reply.status, reply.body[:80]))
     assert wrong == []
 
@@ -200,19 +218,56 @@ def test_every_route_has_a_row_and_every_row_a_route(dvid_server: ServerFactory)
     assert expected <= set(routes)
 
 
+def test_routes_outside_of_instances_are_known(dvid_server: ServerFactory) -> None:
+    server = dvid_server().server
+    core = {template for _, template in server.app._core.routes()}
+    paths = {route.path for route in server.litestar.routes if not route.path.startswith(MOUNT)}
+    assert paths - core == OUTSIDE
+
+
+def _routes_of_types(server: Server) -> list[tuple[str, str, str]]:
+    """Return type, method and template of every route of every installed type."""
+    return [
+        (name, method, template)
+        for name, table in server.app._types.items()
+        if name != "tiny"
+        for method, template in table.routes()
+    ]
+
+
+def test_what_mutates_is_never_asked_for_by_a_method_that_reads(dvid_server: ServerFactory) -> None:
+    for datatype in dvid_server().server.datatypes.values():
+        for options in map(options_of, routes_of_type(datatype)):
+            assert options is not None
+            assert not options.mutates or {"GET", "HEAD", "OPTIONS"}.isdisjoint(options.methods), options
+
+
+@pytest.mark.parametrize("mode", ["roles", "dsg"])
 def test_routes_of_installed_types_ask_for_what_their_method_says(
-    dvid_server: ServerFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str, dvid_server: ServerFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: FakeGateway
 ) -> None:
     monkeypatch.setenv(SECRET, KEY)
+    gateway.users.update(GATEWAY_USERS)
     plain = dvid_server(tmp_path / "data")
-    plain.client.post("/api/repos", {"root": MINE}).ok()
-    types = [name for name in plain.server.datatypes if name != "tiny"]
-    for name in types:
+    for root in (MINE, OTHERS):
+        plain.client.post("/api/repos", {"root": root}).ok()
+    for name in plain.server.datatypes:
         plain.client.new_instance(MINE, name, name)
     plain.stop()
-    client = (server := dvid_server(tmp_path / "data", config=Config(auth=AuthSettings(enforce="token")))).client
-    for name in types:
-        for method, template in server.server.app._types[name].routes():
-            reply = client.request(method, f"/api/node/{MINE}/{name}{template}", b"x")
-            assert reply.status == 400, (method, name, template)
-            assert method == "HEAD" or "this needs a token" in reply.text
+    config = Config(auth=settings_of(mode, tmp_path, gateway.url))
+    client = (server := dvid_server(tmp_path / "data", config=config, admin_token=ADMIN)).client
+    wrong, admins = [], set()
+    blind = {"HEAD"} if mode == "roles" else set()  # no text, and 400 for whatever is wrong
+    for name, method, template in _routes_of_types(server.server):
+        asked = READ if method in ("GET", "HEAD", "OPTIONS") else WRITE
+        path = f"/api/node/{MINE}/{name}{template}"
+        for caller in CALLERS:
+            reply = client.request(method, path, b"x", headers_of(mode, caller))
+            if caller == "writer" and b"needs the admin token" in reply.body:
+                admins.add((name, method, template))
+            elif method in blind and caller in LET_IN[mode][asked]:
+                continue
+            elif _let_in(mode, asked, method, reply) != (caller in LET_IN[mode][asked]):
+                wrong.append((name, method, template, caller, reply.status, reply.body[:80]))
+    assert wrong == []
+    assert admins == {row for row in TYPES_ADMINS if row[0] in server.server.datatypes}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -121,6 +122,81 @@ def test_other_tokens_are_refused_and_not_shown(dvid_server: ServerFactory, prep
             assert len(header) < 10 or header.split()[-1] not in reply.text
     server.stop()
     assert "Bearer" not in (server.data / "activity.log").read_text()
+
+
+def test_roles_of_a_token_hold_repo_by_repo(dvid_server: ServerFactory, prepared: Path) -> None:
+    client = _guarded(dvid_server, prepared).client
+
+    def outcome(roles: Any) -> list[int]:
+        headers = _bearer(_token(roles=roles))
+        return [
+            client.request(method, f"/api/node/{version}/t/pair/secret", b"1", headers).status
+            for version in (PRIVATE, OTHER)
+            for method in ("HEAD", "POST")
+        ]
+
+    client.post(f"/api/node/{OTHER}/t/pair/secret", b"1", **_bearer(_token())).ok()
+    assert outcome("readwrite") == outcome(None) == outcome("admin") == [200] * 4
+    assert outcome("read") == outcome({"*": "read"}) == [200, 400, 200, 400]
+    assert outcome("write") == [400, 200, 400, 200]
+    assert outcome({ROOT: "readwrite"}) == [200, 200, 400, 400]
+    assert outcome({ROOT: "readwrite", "*": "read"}) == [200, 200, 200, 400]
+    assert outcome({ROOT: "none", "*": "readwrite"}) == [400, 400, 200, 200]
+    assert outcome({}) == outcome("none") == [400] * 4
+    for wrong in ("all", ["read"], {PRIVATE[:8]: "read"}, {"*": 1}, {"*": ["read"]}, 5, True, {ROOT.upper(): "read"}):
+        assert outcome(wrong) == [400] * 4, wrong
+    locked = f"/api/node/{PUBLIC}/t/pair/a"
+    assert client.post(locked, b"1", **_bearer(_token(roles="readwrite"))).status == 400
+    assert client.post(locked, b"1", **_bearer(_token(roles={OTHER: "admin", "*": "readwrite"}))).status == 400
+    assert client.post(locked, b"1", **_bearer(_token(roles={ROOT: "admin"}))).status == 200
+    assert client.get("/api/server/config", **_bearer(_token(roles={ROOT: "admin"}))).status == 400
+    assert client.get("/api/server/config", **_bearer(_token(roles="admin"))).status == 200
+
+
+def test_tokens_are_rotated_without_a_restart(dvid_server: ServerFactory, prepared: Path, tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("secrets", "tokens", "admins")}
+    opaque, digest = "kept-token-0451", hashlib.sha256(b"kept-token-0451").hexdigest()
+    files["secrets"].write_text(f"# newest first\n{KEY}-2\n{KEY}\n")
+    files["tokens"].write_text(json.dumps({digest: {"user": "robot", "roles": {ROOT: "read"}}}))
+    files["admins"].write_text("admin-one\n")
+    config = Config(
+        auth=AuthSettings(enforce="token", secret_file="secrets", token_file="tokens"),
+        server=ServerSettings(admin_token_file="admins"),
+        folder=str(tmp_path),
+    )
+    server = dvid_server(prepared, config=config, plugins=_plugins())
+    path = f"/api/node/{PRIVATE}/t/pair/secret"
+
+    def outcome() -> list[int]:
+        jwts = [_token(), _token(KEY + "-2"), _token(KEY + "-3"), opaque, opaque + "x"]
+        return [server.client.get(path, **_bearer(token)).status for token in jwts]
+
+    def reload(token: str) -> int:
+        return server.client.post(f"/api/server/reload-auth?admintoken={token}").status
+
+    assert outcome() == [200, 200, 400, 200, 400]
+    assert server.client.post(path, b"1", **_bearer(opaque)).status == 400
+    files["secrets"].write_text(f"{KEY}-3\n")
+    files["tokens"].write_text(json.dumps({digest: {"user": "robot", "expires": time.time() - 1}}))
+    files["admins"].write_text("admin-two\nadmin-one\n")
+    assert outcome() == [200, 200, 400, 200, 400], "nothing changes by itself"
+    assert [reload(token) for token in ("admin-two", "admin-one", "admin-two")] == [400, 200, 200]
+    assert outcome() == [400, 400, 200, 400, 400]
+    files["admins"].write_text("admin-two\n")
+    assert [reload(token) for token in ("admin-one", "admin-one", "admin-two")] == [200, 400, 200]
+    for name, wrong in (("secrets", ""), ("tokens", "{"), ("tokens", '{"ab": {"user": "x"}}'), ("admins", "")):
+        kept = files[name].read_text()
+        files[name].write_text(wrong)
+        refused = server.client.post("/api/server/reload-auth?admintoken=admin-two")
+        assert refused.status == 400, name
+        assert str(tmp_path) not in refused.text
+        files[name].write_text(kept)
+        assert outcome() == [400, 400, 200, 400, 400], "a wrong file changes nothing"
+    shown = server.client.get("/api/server/config?admintoken=admin-two").text
+    server.stop()
+    everything = shown + "".join(path.read_text() for path in server.data.glob("*.log*"))
+    for secret in (opaque, digest, KEY, "admin-one", "admin-two", str(tmp_path)):
+        assert secret not in everything
 
 
 def test_nobody_makes_repos_without_an_admin_token(dvid_server: ServerFactory, prepared: Path) -> None:

@@ -15,6 +15,11 @@ Judge = Callable[[str, bool], DvidError | None]
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+def _nothing(root: str | None) -> bool:
+    del root
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks.
@@ -22,12 +27,13 @@ class Caller:
     Attributes:
         judge: what they may do.
         user: who they are proven to be; empty where nobody is.
-        admin: whether they are as good as one with the admin token.
+        administers: tells whether they are administrators of the repo with this root UUID, or of the server (None):
+            then they are as good as somebody with the admin token.
     """
 
     judge: Judge
     user: str = ""
-    admin: bool = False
+    administers: Callable[[str | None], bool] = _nothing
 
 
 class Identify(Protocol):

@@ -53,7 +53,7 @@ class DsgMode:
             user = await self.gateway.user_of(token)
         except DvidError as error:
             return refused(error)
-        return Caller(lambda root, write: self._judge(user, root, write), user.email, user.admin)
+        return Caller(lambda root, write: self._judge(user, root, write), user.email, lambda _root: user.admin)
 
     def _judge(self, user: GatewayUser, root: str, write: bool) -> DvidError | None:
         if user.admin:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import structlog
 
 from dvid_framework.errors import BadRequest
 from dvid_framework.http.access.authfile import AuthFileMode
@@ -18,7 +15,7 @@ from dvid_framework.http.access.dsg import DsgMode
 from dvid_framework.http.access.gateway import Gateway
 from dvid_framework.http.access.proxies import Proxies
 from dvid_framework.http.access.public import public_versions
-from dvid_framework.http.access.tokens import SECRET, TokenMode
+from dvid_framework.http.access.tokens import TokenMode, secret_of_environment
 from dvid_framework.versions.repo import Repo
 from dvid_framework.versions.repos import Repos
 
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Guard", "build_guard", "check_readable", "visible_versions"]
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_SHORT_SECRET = 32
-_log = structlog.get_logger("dvid.access")
 
 
 async def _nobody_is_asked(headers: Headers, cookies: bool) -> Caller:
@@ -132,13 +127,13 @@ class Guard:
         return f"the blocklist has {self._blocklist.reload()} entries"
 
     def reload_files(self) -> None:
-        """Read the files of users again.
+        """Read the files of users, secrets and tokens again.
 
         Raises:
             BadRequest: one is wrong; the old one stays.
         """
         for mode in (self._mode, self._internal):
-            if isinstance(mode, AuthFileMode):
+            if isinstance(mode, AuthFileMode | TokenMode):
                 mode.reload()
 
     def forget_users(self) -> None:
@@ -174,22 +169,20 @@ def check_readable(call: Call, repo: Repo, versions: set[int]) -> None:
         raise refusal
 
 
-def _token_mode() -> TokenMode:
-    secret = os.environ.get(SECRET, "")
-    mode = TokenMode(secret)
-    if len(secret) < _SHORT_SECRET:
-        _log.warning("the secret of the tokens is short; 32 bytes or more are safe", variable=SECRET)
-    return mode
+def _token_mode(config: Config) -> TokenMode:
+    auth = config.auth
+    files = (Path(config.folder, name) if name else None for name in (auth.secret_file, auth.token_file))
+    return TokenMode(secret_of_environment(), *files)
 
 
 def _mode(name: str, config: Config) -> Identify:
     auth = config.auth
     if name == "token":
-        return _token_mode()
+        return _token_mode(config)
     if name == "authfile":
         if not auth.auth_file:
             raise BadRequest('[auth] enforce = "authfile" needs `auth_file`')
-        return AuthFileMode(_token_mode(), Path(config.folder, auth.auth_file))
+        return AuthFileMode(_token_mode(config), Path(config.folder, auth.auth_file))
     if name == "dsg":
         return DsgMode(Gateway(auth.dsg_address, auth.dsg_cache_ttl), auth.dataset_map)
     return _nobody_is_asked

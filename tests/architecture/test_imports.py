@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
-    ("errors", "hookspecs", "allocator"),
+    ("errors", "hookspecs", "allocator", "config_text"),
     ("storage",),
     ("versions",),
     ("instances",),

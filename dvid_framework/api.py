@@ -27,6 +27,7 @@ from dvid_framework.errors import (
 from dvid_framework.hookspecs import hookimpl
 from dvid_framework.http.answers import Answer, Pieces, binary, empty, json_answer, text_answer
 from dvid_framework.http.auth import need_admin
+from dvid_framework.http.cacheable import cacheable, cacheable_json
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.routing import delete, get, point_read, post, put
 from dvid_framework.instances.datatype import Datatype, Instance, InstanceContext, NoSettings
@@ -103,6 +104,8 @@ __all__ = [
     "VersionRecord",
     "View",
     "binary",
+    "cacheable",
+    "cacheable_json",
     "delete",
     "empty",
     "get",

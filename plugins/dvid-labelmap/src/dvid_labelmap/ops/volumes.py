@@ -64,12 +64,27 @@ class VolumeRead:
         Raises:
             CorruptValue: a stored block is damaged.
         """
-        out = np.empty(box.shape, np.uint64)
+        return self._decoded(box, self._payloads(box))
+
+    def read_if_stored(self, box: Box) -> Labels | None:
+        """Return the labels of a box as `read` does, or None if no block of it is stored.
+
+        Raises:
+            CorruptValue: a stored block is damaged.
+        """
+        payloads = self._payloads(box)
+        return None if all(payload is None for payload in payloads) else self._decoded(box, payloads)
+
+    def _payloads(self, box: Box) -> list[memoryview | None]:
         blocks = box.blocks(self.block_size)
         payloads = payloads_of(self.view, self.scale, blocks)
-        if self.inside is not None:
-            shown = self.inside(blocks).ravel().tolist()
-            payloads = [payload if keep else None for payload, keep in zip(payloads, shown, strict=True)]
+        if self.inside is None:
+            return payloads
+        shown = self.inside(blocks).ravel().tolist()
+        return [payload if keep else None for payload, keep in zip(payloads, shown, strict=True)]
+
+    def _decoded(self, box: Box, payloads: list[memoryview | None]) -> Labels:
+        out = np.empty(box.shape, np.uint64)
         coordinates = block_coordinates(box, self.block_size)
         with stored_blocks(self.scale, coordinates):  # type: ignore[arg-type]  # rows of the array do as triples
             kernels.read_voxels(

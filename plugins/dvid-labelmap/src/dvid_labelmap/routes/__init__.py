@@ -9,6 +9,7 @@ from dvid_labelmap.routes import (
     bodies,
     counters,
     description,
+    exports,
     images,
     indices,
     mappings,
@@ -30,4 +31,5 @@ ROUTES: tuple[Any, ...] = (
     *sparse.ROUTES,
     *indices.ROUTES,
     *mappings.ROUTES,
+    *exports.ROUTES,
 )

@@ -1,0 +1,161 @@
+"""OME-Zarr 0.5 on Zarr 3: a group with `multiscales`, and for each scale an array in regular chunks.
+
+Names are `zarr.json`, `s0/zarr.json` and `s0/c/z/y/x` (`s0/c/0/z/y/x` of a volume with channels). The index of a voxel
+in an array is its coordinate at that scale, unless there are negative ones: then arrays begin with the first chunk, and
+the attribute `origin` and OME's translation say where. A chunk has the bytes of `planar_bytes`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dvid_voxels.geometry import Box, GeometryError, Triple
+from dvid_voxels.multiscale import Chunk, Multiscale, NoSuchKey, parse_scale_key, plain_number
+
+__all__ = ["OmeZarr"]
+
+_DOCUMENT = "zarr.json"
+_LONGEST_INDEX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class OmeZarr:
+    """A volume as its files.
+
+    Attributes:
+        volume: the volume.
+        name: shown by viewers.
+        fill: the value of voxels in chunks that are not there.
+        gzip: whether chunks are compressed with gzip.
+    """
+
+    volume: Multiscale
+    name: str
+    fill: float | int = 0
+    gzip: bool = False
+
+    def document(self, keys: Sequence[str]) -> dict[str, Any] | None:
+        """Return the JSON of a file `zarr.json`; None for every other name.
+
+        Args:
+            keys: the name of the file, split at slashes.
+
+        Raises:
+            NoSuchKey: it is that of a scale that is not there.
+        """
+        if list(keys) == [_DOCUMENT]:
+            return self._group()
+        if len(keys) == 2 and keys[1] == _DOCUMENT:
+            return self._array(parse_scale_key(keys[0], self.volume.scales))
+        return None
+
+    def chunk(self, keys: Sequence[str]) -> Chunk:
+        """Return the chunk of a file, always whole.
+
+        Args:
+            keys: the name of the file, split at slashes, such as `s0`, `c`, `0`, `2`, `1`.
+
+        Raises:
+            NoSuchKey: the volume has no such chunk.
+        """
+        wanted = 5 if self.volume.channels == 1 else 6
+        if len(keys) != wanted or keys[1] != "c":
+            axes = "z/y/x" if self.volume.channels == 1 else "0/z/y/x"
+            raise NoSuchKey(f"this volume has the files zarr.json, s0/zarr.json and chunks s0/c/{axes}")
+        scale = parse_scale_key(keys[0], self.volume.scales)
+        indices = [_index(key) for key in keys[2:]]
+        if self.volume.channels != 1 and indices.pop(0):
+            raise NoSuchKey("all channels are in one chunk, of index 0")
+        size = self.volume.chunk_size
+        x, y, z = (
+            start + index * side for start, index, side in zip(self.origin(scale), indices[::-1], size, strict=True)
+        )
+        try:
+            box = Box((x, y, z), size)
+        except GeometryError:
+            box = None
+        if box is None or box.intersection(self.volume.box_at(scale)) is None:
+            raise NoSuchKey(f"there is no chunk {'/'.join(keys)!r}: it is outside the volume")
+        return Chunk(scale, box)
+
+    def origin(self, scale: int) -> Triple:
+        """Return the voxel (x, y, z) of the index 0 of a scale's array."""
+        x, y, z = (min(0, start) for start in self.volume.first_chunk_at(scale))
+        return x, y, z
+
+    def _shape(self, scale: int) -> list[int]:
+        end = (last + 1 for last in self.volume.box_at(scale).last)
+        # An array of a volume that ends below 0 still begins with its first chunk.
+        lengths = [stop - start for stop, start in zip(end, self.origin(scale), strict=True)]
+        return self._channel_axis(self.volume.channels) + lengths[::-1]
+
+    def _channel_axis(self, value: object) -> list[Any]:
+        return [] if self.volume.channels == 1 else [value]
+
+    def _array(self, scale: int) -> dict[str, Any]:
+        volume = self.volume
+        codecs: list[dict[str, Any]] = [{"name": "bytes", "configuration": {"endian": "little"}}]
+        if volume.dtype == "uint8":
+            codecs = [{"name": "bytes"}]
+        if self.gzip:
+            codecs.append({"name": "gzip", "configuration": {"level": 1}})
+        return {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": self._shape(scale),
+            "data_type": volume.dtype,
+            "chunk_grid": {
+                "name": "regular",
+                "configuration": {"chunk_shape": self._channel_axis(volume.channels) + list(volume.chunk_size[::-1])},
+            },
+            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+            "fill_value": self.fill,
+            "codecs": codecs,
+            "dimension_names": [*self._channel_axis("c"), "z", "y", "x"],
+            "attributes": {"origin": self._channel_axis(0) + list(self.origin(scale)[::-1])},
+        }
+
+    def _group(self) -> dict[str, Any]:
+        scales = range(self.volume.scales)
+        axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
+        multiscale = {
+            "name": self.name,
+            "axes": [*self._channel_axis({"name": "c", "type": "channel"}), *axes],
+            "datasets": [self._dataset(scale) for scale in scales],
+        }
+        return {
+            "zarr_format": 3,
+            "node_type": "group",
+            "attributes": {"ome": {"version": "0.5", "multiscales": [multiscale]}},
+            # Over HTTP nobody can list what is in a group.
+            "consolidated_metadata": {
+                "kind": "inline",
+                "must_understand": False,
+                "metadata": {f"s{scale}": self._array(scale) for scale in scales},
+            },
+        }
+
+    def _dataset(self, scale: int) -> dict[str, Any]:
+        """Scale and translation: the position of a voxel is that of its centre, and voxel 0 of scale 0 lies at 0."""
+        sizes = self.volume.voxel_size_at(scale)
+        centre = (2**scale - 1) / 2
+        shifts = [
+            start * size + centre * finest
+            for start, size, finest in zip(self.origin(scale), sizes, self.volume.voxel_size, strict=True)
+        ]
+        return {
+            "path": f"s{scale}",
+            "coordinateTransformations": [
+                {"type": "scale", "scale": self._channel_axis(1) + [plain_number(size) for size in sizes[::-1]]},
+                {
+                    "type": "translation",
+                    "translation": self._channel_axis(0) + [plain_number(float(shift)) for shift in shifts[::-1]],
+                },
+            ],
+        }
+
+
+def _index(key: str) -> int:
+    if not (key.isascii() and key.isdigit() and len(key) <= _LONGEST_INDEX) or str(int(key)) != key:
+        raise NoSuchKey(f"{key[:40]!r} is no index of a chunk")
+    return int(key)

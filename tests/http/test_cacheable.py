@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from dvid_framework.api import Answer, Datatype, Instance, InstanceRequest, cacheable, cacheable_json, get, hookimpl
@@ -15,6 +16,7 @@ from dvid_framework.plugins import Plugins
 from dvid_framework.testing.client import Reply
 from dvid_framework.testing.running import ServerThread
 
+KEY = "a secret that is long enough for sha-256"
 BODY = b"0123456789" * 100
 
 
@@ -107,12 +109,13 @@ def test_committed_versions_may_be_kept(ask: Any) -> None:
 def test_nobody_else_keeps_what_is_guarded(
     dvid_server: Callable[..., ServerThread], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DVID_JWT_SECRET_KEY", "a secret that is long enough for sha-256")
+    monkeypatch.setenv("DVID_JWT_SECRET_KEY", KEY)
     (tmp_path / "users.json").write_text('{"*": "readwrite"}')
     config = Config(auth=AuthSettings(enforce="authfile", auth_file="users.json"), folder=str(tmp_path))
     plugins = Plugins({"files": FilesPlugin()}, discover=False)
     client = dvid_server(config=config, plugins=plugins, admin_token="admin").client
+    bearer = {"Authorization": f"Bearer {jwt.encode({'user': 'w@x.org'}, KEY, 'HS256')}"}
     root = client.post("/api/repos?admintoken=admin", {}).ok().json()["root"]
-    client.post(f"/api/repo/{root}/instance?admintoken=admin", {"typename": "files", "dataname": "f"}).ok()
-    reply = client.get(f"/api/node/{root}/f/file?admintoken=admin").ok()
+    client.request("POST", f"/api/repo/{root}/instance", {"typename": "files", "dataname": "f"}, bearer).ok()
+    reply = client.request("GET", f"/api/node/{root}/f/file", headers=bearer).ok()
     assert reply.headers["cache-control"] == "private, no-cache"

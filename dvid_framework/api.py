@@ -39,6 +39,7 @@ from dvid_framework.instances.interfaces import (
     PixelType,
     SupervoxelsOf,
 )
+from dvid_framework.instances.registry import Instances
 from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.envelope import LZ4, NONE, ZLIB
@@ -80,6 +81,7 @@ __all__ = [
     "Instance",
     "InstanceContext",
     "InstanceRequest",
+    "Instances",
     "LabelsAt",
     "Locked",
     "Mutation",

@@ -183,6 +183,7 @@ class Config(msgspec.Struct):
     kafka: KafkaSettings = msgspec.field(default_factory=KafkaSettings)
     store: dict[str, dict[str, Any]] = {}
     backend: dict[str, BackendChoice] = {}
+    plugin: dict[str, dict[str, Any]] = {}
     source: str = ""
     folder: str = "."
 

@@ -102,7 +102,9 @@ class Server:
     def _build(self, data: Path) -> None:
         self.repos = Repos(self.stores.metadata, Gates(), self.config.server.min_mutation_id_start)
         self.datatypes: Mapping[str, type[Datatype]] = self.plugins.datatypes
-        self.instances = Instances(self.repos, self.stores, self.datatypes, self.limits.mutation_bytes)
+        self.instances = Instances(
+            self.repos, self.stores, self.datatypes, self.limits.mutation_bytes, self.config.plugin
+        )
         self.cors = build_cors(self.config)
         self.guard = build_guard(self.config, self.repos, self.cors)
         self.pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="work")

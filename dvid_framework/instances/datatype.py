@@ -15,7 +15,6 @@ from dvid_framework.instances.settings import CHECKSUM_TEXTS, compression_text
 from dvid_framework.storage import keys
 from dvid_framework.storage.base import Capability
 from dvid_framework.storage.envelope import CODECS, open_value
-from dvid_framework.storage.grids import GridVolume
 from dvid_framework.storage.log import CommitLog
 from dvid_framework.versions.gate import WAIT_SECONDS
 from dvid_framework.versions.record import InstanceRecord, Mutation, VersionRecord
@@ -284,17 +283,18 @@ class Datatype:
             raise BadRequest(f"settings of {cls.name}: {error}") from error
 
     @classmethod
-    def complete_settings(cls, settings: msgspec.Struct, grid: Callable[[str], GridVolume]) -> msgspec.Struct:
+    def complete_settings(cls, settings: msgspec.Struct, instances: Instances) -> msgspec.Struct:
         """Return the settings of a new instance, completed by what they refer to; by default as they are.
 
         Args:
             settings: what `parse_settings` made.
-            grid: gives the volume that a setting GridStore names, or refuses with a sentence.
+            instances: gives the volume that a setting GridStore names (`grid`), and what the configuration says to the
+                plugin (`options`).
 
         Raises:
             BadRequest: a value is not allowed.
         """
-        del grid
+        del instances
         return settings
 
     @classmethod

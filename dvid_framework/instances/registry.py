@@ -39,11 +39,13 @@ class Instances:
         stores: Stores,
         datatypes: Mapping[str, type[Datatype]],
         mutation_bytes: int = MUTATION_BYTES,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._repos = repos
         self._stores = stores
         self.datatypes = dict(datatypes)
         self._mutation_bytes = mutation_bytes
+        self._options = dict(options or {})
         self._lock = threading.Lock()
         self._open: dict[int, Instance] = {}
 
@@ -70,6 +72,10 @@ class Instances:
                 f"instance {name!r} of type {instance.datatype.name} can't serve as a {interface.__name__}"
             )
         return instance
+
+    def options(self, plugin: str) -> Mapping[str, Any]:
+        """Return the section `[plugin.NAME]` of the configuration; empty where there is none."""
+        return self._options.get(plugin, {})
 
     def grid(self, alias: str) -> GridVolume:
         """Return the volume of a store that instances name by their setting GridStore.
@@ -120,7 +126,7 @@ class Instances:
             raise BadRequest(
                 f"there is no datatype {common.type_name!r}; installed are {', '.join(sorted(self.datatypes))}"
             )
-        settings = datatype.complete_settings(datatype.parse_settings(common.own), self.grid)
+        settings = datatype.complete_settings(datatype.parse_settings(common.own), self)
         store = self._stores.choose(common.type_name, common.name, common.tags or {}, version.uuid)
         lacking = datatype.needs & ~self._stores.log(store).store.capabilities
         if lacking:

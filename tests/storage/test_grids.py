@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from dvid_framework.config import Config
 from dvid_framework.errors import BadGateway, BadRequest
 from dvid_framework.instances.datatype import Datatype, Instance
+from dvid_framework.instances.registry import Instances
 from dvid_framework.plugins import Plugins
 from dvid_framework.storage.grids import GridBlock, GridEngine, GridScale, GridVolume
 from dvid_framework.storage.memory import MemoryEngine
@@ -61,8 +62,10 @@ class Fronting(Datatype):
     settings = GridSettings
 
     @classmethod
-    def complete_settings(cls, settings: Any, grid: Callable[[str], GridVolume]) -> GridSettings:
-        return GridSettings(settings.grid_store, grid(settings.grid_store).scales[0].size)
+    def complete_settings(cls, settings: Any, instances: Instances) -> GridSettings:
+        assert instances.options("front") == {"colour": "red"}
+        assert instances.options("other") == {}
+        return GridSettings(settings.grid_store, instances.grid(settings.grid_store).scales[0].size)
 
 
 def _plugins() -> Plugins:
@@ -107,7 +110,9 @@ def test_configurations_that_would_keep_data_in_a_grid_are_refused() -> None:
 
 
 def test_settings_are_completed_from_the_grid(dvid_server: ServerFactory) -> None:
-    config = Config(store={"main": {"engine": "memory"}, "em": {"engine": "zeros"}})
+    config = Config(
+        store={"main": {"engine": "memory"}, "em": {"engine": "zeros"}}, plugin={"front": {"colour": "red"}}
+    )
     server = dvid_server(config=config, plugins=_plugins())
     root = server.client.new_repo()
     made = {"typename": "front", "dataname": "g", "GridStore": "em"}

@@ -1,0 +1,1 @@
+"""The datatype `googlevoxels`: volumes of Google BrainMaps by proxy."""

@@ -1,4 +1,4 @@
-"""The activity log: one JSON line for each request, by structlog; and the figures of `/api/load`."""
+"""The activity log: one JSON line for each request; and the figures of `/api/load`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,22 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
-import structlog
 
 from dvid_framework.versions.ids import log_time
 
 if TYPE_CHECKING:
     from dvid_framework.http.call import Call
-    from dvid_framework.http.dispatch import Meter
 
-__all__ = ["Activity", "open_log"]
+__all__ = ["Activity"]
 
 _WINDOW_SECONDS = 5.0
 _WRITE_SECONDS = 0.2
 _MOST_LINES_WAITING = 100_000
 _SECRETS = frozenset({"admintoken"})
 _encode = msgspec.json.Encoder(enc_hook=str).encode
-
-
-def _render(_: Any, __: str, event: Any) -> bytes:
-    return _encode(event)
 
 
 class _RotatingFile:
@@ -48,7 +42,7 @@ class _RotatingFile:
         self._writer = threading.Thread(target=self._write_now_and_then, name="activity-log", daemon=True)
         self._writer.start()
 
-    def msg(self, line: bytes) -> None:
+    def append(self, line: bytes) -> None:
         """Append a line."""
         self._lines.append(line)
 
@@ -75,14 +69,14 @@ class _RotatingFile:
         self._write()
         self._file.close()
 
-    log = debug = info = warning = error = critical = exception = msg
 
+class Traffic(Protocol):
+    """What went over the wire for one request."""
 
-def open_log(path: Path, limit_bytes: int) -> tuple[Any, _RotatingFile]:
-    """Return a structlog logger of JSON lines to a file, and the file."""
-    file = _RotatingFile(path, limit_bytes)
-    logger = structlog.wrap_logger(file, processors=[_render], wrapper_class=structlog.BoundLogger)
-    return logger.bind(), file  # bound once: a lazy logger would bind itself anew for each line
+    status: int
+    bytes_in: int
+    bytes_out: int
+    client: str
 
 
 class Activity:
@@ -97,18 +91,15 @@ class Activity:
     """
 
     def __init__(self, path: Path | None, limit_bytes: int = 100 << 20) -> None:
-        self._logger: Any = None
-        self._file: _RotatingFile | None = None
-        if path is not None:
-            self._logger, self._file = open_log(path, limit_bytes)
+        self._file = None if path is None else _RotatingFile(path, limit_bytes)
         self.publish: Callable[[dict[str, Any]], None] | None = None
         self._recent: deque[tuple[float, str, int, int]] = deque(maxlen=100_000)
         self._pings: dict[str, str] = {}
 
-    def request(self, call: Call, meter: Meter, seconds: float) -> None:
+    def request(self, call: Call, meter: Traffic, seconds: float) -> None:
         """Record one request."""
         self._recent.append((time.monotonic(), call.method, meter.bytes_in, meter.bytes_out))
-        if self._logger is None and self.publish is None:
+        if self._file is None and self.publish is None:
             return
         query = "&".join(f"{key}={value}" for key, value in call.query.items() if key.lower() not in _SECRETS)
         fields = {
@@ -125,8 +116,8 @@ class Activity:
         }
         if call.caller is not None and (claim := call.claim):
             fields["claim"] = claim
-        if self._logger is not None:
-            self._logger.info("request", **fields)
+        if self._file is not None:
+            self._file.append(_encode({**fields, "event": "request"}))
         if self.publish is not None:
             self.publish(fields)
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from litestar.types import ASGIApp, Receive, Send
 
 from dvid_framework.errors import BadRequest, Locked
-from dvid_framework.http.answers import Answer, empty
+from dvid_framework.http.answers import Answer, Bytes, empty
 from dvid_framework.http.auth import check_local_mutation, has_admin_token
 from dvid_framework.http.call import CALL, Call, ClientGone, parse_query
 from dvid_framework.http.errors import error_answer, page_not_found
@@ -25,10 +25,14 @@ from dvid_framework.http.table import MOUNT, CoreTable, TypeTable, allow
 if TYPE_CHECKING:
     from dvid_framework.server import Server
 
-__all__ = ["Dispatch", "Meter"]
+__all__ = ["BEGUN", "Begun", "Dispatch", "Meter"]
+
+BEGUN = "dvid.begun"
+"""Key of a `Begun` in an ASGI scope."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHILD_MAKERS = frozenset({"branch", "newversion", "tag"})
+_AT_ONCE_BYTES = 1 << 16  # a longer answer is sent piece by piece, as the other side takes it
 _SILENT = frozenset({"/api/load", "/api/heartbeat", "/api/user-latencies"})
 
 
@@ -48,27 +52,21 @@ class Dispatch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, scope = time.perf_counter(), dict(scope)  # a copy: the socket's side logs the path as it came
-        raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        if b"%" in raw or not raw.isascii():
-            path = unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
-            shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        else:
-            path = shown = raw.decode("ascii")
-        extra = () if self._cors is None else self._cors.headers(scope["headers"], shown)
+        scope = dict(scope)  # a copy: the socket's side logs the path as it came
+        begun: Begun | None = scope.pop(BEGUN, None)
+        if begun is None:
+            raw = scope.get("raw_path") or scope["path"].encode()
+            begun = self._new_call(scope["method"], raw, scope["query_string"], list(scope["headers"]))
+        call, answer = begun.call, begun.answer
+        extra = () if self._cors is None else self._cors.headers(scope["headers"], call.path)
         meter = Meter(scope, receive, send, extra)
-        call = Call(
-            server=self._server,
-            path=shown,
-            method=scope["method"],
-            query=parse_query(scope["query_string"]),
-            raw_headers=list(scope["headers"]),
-        )
         scope[CALL] = call
         try:
-            answer = await self._ask_first(call, meter.client) if self._asks_first else None
+            if answer is None and self._asks_first:
+                answer = await self._ask_first(call, meter.client)
             if answer is None:
-                answer = self._answer(scope, call, path)
+                answer = self._answer(begun)
+            scope.update(begun.changes)
             await answer(scope, meter.receive, meter.send)
         except ClientGone:
             meter.status = ClientGone.status
@@ -77,7 +75,47 @@ class Dispatch:
         finally:
             call.finish()
             if call.path not in _SILENT:
-                self._server.activity.request(call, meter, time.perf_counter() - began)
+                self._server.activity.request(call, meter, time.perf_counter() - begun.began)
+
+    def begin(self, raw: bytes, query: bytes, headers: list[tuple[bytes, bytes]], client: str) -> Bytes | Begun | None:
+        """Judge a GET without a body before there is a task for it: most point reads are done at once.
+
+        Args:
+            raw: the path as it came.
+            query: the query string.
+            headers: the request's headers by lower-case name.
+            client: address of the other side.
+
+        Returns:
+            The answer if that was all; else what `__call__` goes on from; None where it must be asked first who asks.
+        """
+        if self._asks_first:
+            return None
+        begun = self._new_call("GET", raw, query, headers)
+        call = begun.call
+        try:
+            answer = self._answer(begun)
+        except Exception as error:  # noqa: BLE001 - as in `__call__`
+            answer = error_answer(error, call.path, call.instance is not None)
+        if not isinstance(answer, Bytes) or len(answer.body) > _AT_ONCE_BYTES:
+            begun.answer = answer
+            return begun
+        call.finish()
+        if call.path not in _SILENT:
+            sent = _Sent(answer.status, len(answer.body), client)
+            self._server.activity.request(call, sent, time.perf_counter() - begun.began)
+        return answer
+
+    def _new_call(self, method: str, raw: bytes, query: bytes, headers: list[tuple[bytes, bytes]]) -> Begun:
+        """Return a call of which nothing is known but what came."""
+        began = time.perf_counter()
+        if b"%" in raw or not raw.isascii():
+            path = unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
+            shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        else:
+            path = shown = raw.decode("ascii")
+        call = Call(server=self._server, path=shown, method=method, query=parse_query(query), raw_headers=headers)
+        return Begun(call, path, began)
 
     async def _ask_first(self, call: Call, peer: str) -> Answer | None:
         """Refuse whom the configuration blocks, answer browsers that ask before they send, and find out who asks."""
@@ -97,7 +135,9 @@ class Dispatch:
             raise error  # the answer has begun: all that is left is to cut the connection
         await answer(scope, meter.receive, meter.send)
 
-    def _answer(self, scope: Any, call: Call, path: str) -> Answer:
+    def _answer(self, begun: Begun) -> Answer:
+        """Return what answers a call."""
+        call, path, changes = begun.call, begun.path, begun.changes
         segments = [segment for segment in path.split("/") if segment]
         caller = call.caller
         call.admin = has_admin_token(self._server, call) or (caller is not None and caller.administers(None))
@@ -106,29 +146,29 @@ class Dispatch:
         if self._server.read_only and call.method not in _READS:
             self._refuse_read_only(call, segments)
         if segments and segments[0] not in ("api", "interface"):
-            return page_not_found() if segments[:1] == [MOUNT[1:]] else self._outside(scope, call)
+            return page_not_found() if segments[:1] == [MOUNT[1:]] else self._outside(changes, call)
         if len(segments) >= 3 and segments[1] in ("repo", "node"):
             call.repo, call.version = self._server.repos.find(segments[2])
             if self._guard is not None:
                 self._guard.authorize(call)
             call.admin = call.admin or (caller is not None and caller.administers(call.repo.root))
             if segments[1] == "node" and len(segments) >= 5:
-                return self._below_instance(scope, call, segments)
-        return self._fixed(scope, call, path, segments)
+                return self._below_instance(changes, call, segments)
+        return self._fixed(changes, call, path, segments)
 
     def _refuse_read_only(self, call: Call, segments: list[str]) -> None:
         if segments[:2] == ["api", "repos"] or (segments[1:2] in (["repo"], ["node"]) and not call.admin):
             raise BadRequest(f"this server is read-only: {call.method} is not allowed")
 
-    def _outside(self, scope: Any, call: Call) -> Answer:
+    def _outside(self, changes: Any, call: Call) -> Answer:
         """Pages, OpenAPI and the routes of plugins: Litestar's own business."""
         if call.method == "OPTIONS":
             return empty(200, {"Allow": "GET, HEAD, OPTIONS"})
         if call.method == "HEAD":
-            scope["method"] = "GET"
+            changes["method"] = "GET"
         return self._app
 
-    def _fixed(self, scope: Any, call: Call, path: str, segments: list[str]) -> Answer:
+    def _fixed(self, changes: Any, call: Call, path: str, segments: list[str]) -> Answer:
         methods = self._core.methods(segments)
         if methods is None or (path.endswith("/") and segments not in ([], ["api", "help"])):
             return page_not_found()
@@ -141,8 +181,8 @@ class Dispatch:
         point = self._core.points.get(options)
         if point is not None:
             return point(call)
-        scope["method"] = options.method
-        scope["path"] = "/" + "/".join(segments)
+        changes["method"] = options.method
+        changes["path"] = "/" + "/".join(segments)
         return self._app
 
     def _refuse_if_locked(self, call: Call, segments: list[str]) -> None:
@@ -153,7 +193,7 @@ class Dispatch:
         if action not in _CHILD_MAKERS and action != "commit" and not (call.admin or self._server.full_write):
             raise Locked(f"{call.method} {action} is not allowed: version {call.version.uuid} is committed")
 
-    def _below_instance(self, scope: Any, call: Call, segments: list[str]) -> Answer:
+    def _below_instance(self, changes: Any, call: Call, segments: list[str]) -> Answer:
         assert call.repo is not None
         assert call.version is not None
         record = call.repo.instance(segments[3])
@@ -176,9 +216,42 @@ class Dispatch:
         bound, taken = table.match(call.method, call.segments, record.name, host)
         if bound.point is not None:
             return bound.point(call)
-        scope["method"] = bound.options.method
-        scope["path"] = f"{MOUNT}/{record.type_name}/{'/'.join(taken)}"
+        changes["method"] = bound.options.method
+        changes["path"] = f"{MOUNT}/{record.type_name}/{'/'.join(taken)}"
         return self._app
+
+
+class Begun:
+    """A request that was judged, or is about to be.
+
+    Attributes:
+        call: what is known of it.
+        path: the decoded path; bytes that are no UTF-8 are surrogates.
+        began: when it came.
+        answer: what answers it, once it was judged.
+        changes: what the scope must say besides for that.
+    """
+
+    __slots__ = ("answer", "began", "call", "changes", "path")
+
+    def __init__(self, call: Call, path: str, began: float) -> None:
+        self.call = call
+        self.path = path
+        self.began = began
+        self.answer: Answer | None = None
+        self.changes: dict[str, Any] = {}
+
+
+class _Sent:
+    """What the log of activity is told of an answer that was sent at once."""
+
+    __slots__ = ("bytes_in", "bytes_out", "client", "status")
+
+    def __init__(self, status: int, bytes_out: int, client: str) -> None:
+        self.status = status
+        self.bytes_in = 0
+        self.bytes_out = bytes_out
+        self.client = client
 
 
 class Meter:

@@ -49,10 +49,15 @@ class Reader(ABC):
     def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
         """Yield the keys with start <= key < stop in byte order, or backwards."""
 
+    def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
+        """Return the last (key, value) with start <= key < stop; None without any."""
+        return next(iter(self.scan(start, stop, reverse=True)), None)
+
     def find_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[list[bytes], bytes | None]]:
         """For each (start, stop) yield the keys in between, in order, and the value of the first of them.
 
-        Meant for many ranges that hold one key or a few: most readers then need that one value.
+        Meant for many ranges that hold one key or a few: most readers then need that one value. Ranges in byte order
+        are found quicker.
         """
         for start, stop in ranges:
             found = list(self.scan_keys(start, stop))

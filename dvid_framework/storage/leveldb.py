@@ -100,23 +100,41 @@ class _LevelDBReader(Reader):
             else:
                 yield from keys
 
+    def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
+        try:
+            with self._source.raw_iterator(verify_checksums=True) as entries:
+                entries.seek(stop)
+                if entries.valid():
+                    entries.prev()
+                else:
+                    entries.seek_to_last()
+                if not entries.valid():
+                    return None
+                key: bytes = entries.key()
+                return (key, entries.value()) if key >= start else None
+        except (plyvel.Error, RuntimeError):
+            with _errors_of(f"reading key {start.hex()}"):
+                raise
+
     def find_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[list[bytes], bytes | None]]:
         # One iterator for all, that reads values only where asked to; and forwards, since LevelDB positions itself
-        # twice to go backwards.
+        # twice to go backwards. It is positioned anew only where it does not stand right already.
         with _errors_of("finding keys"), self._source.raw_iterator(verify_checksums=True) as entries:
             seek, valid, key_of, forward = entries.seek, entries.valid, entries.key, entries.next
+            before, at = b"", b""  # `at` is the first key from `before` on; empty if it is not known
             for start, stop in ranges:
+                if not at or not before <= start <= at:
+                    seek(start)
+                    at = key_of() if valid() else b""
                 found: list[bytes] = []
                 value: bytes | None = None
-                seek(start)
-                while valid():
-                    key = key_of()
-                    if key >= stop:
-                        break
+                while at and at < stop:
                     if not found:
                         value = entries.value()
-                    found.append(key)
+                    found.append(at)
                     forward()
+                    at = key_of() if valid() else b""
+                before = max(start, stop)
                 yield found, value
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +17,19 @@ __all__ = ["View"]
 _TAIL_BYTES = keys.TAIL.size
 _unpack_tail = keys.TAIL.unpack
 _Found = list[tuple[int, int, bytes]]  # version, marker, whole key
+
+
+class _States(dict[bytes, bool | None]):
+    """By the tail of a stored key: whether it is a value; None outside the lineage."""
+
+    def __init__(self, members: Collection[int]) -> None:
+        super().__init__()
+        self._members = members
+
+    def __missing__(self, tail: bytes) -> bool | None:
+        version, marker = _unpack_tail(tail)
+        state = self[tail] = marker == keys.VALUE if version in self._members else None
+        return state
 
 
 class View:
@@ -59,12 +72,13 @@ class View:
             CorruptValue: the stored bytes are damaged.
         """
         prefix = self._prefix + keys.encode_type_key(type_key)
-        members = self._lineage.members
         if self._lineage.linear:
-            for key, value in self._reader.scan(prefix, prefix + self._newest, reverse=True):
-                version, marker = _unpack_tail(key[-_TAIL_BYTES:])
-                if version in members:
-                    return open_value(key, value) if marker else None
+            members, last, stop = self._lineage.members, self._reader.last, prefix + self._newest
+            while (found := last(prefix, stop)) is not None:
+                key, value = found
+                if int.from_bytes(key[-_TAIL_BYTES:-1], "big") in members:
+                    return open_value(key, value) if key[-1] else None
+                stop = key  # of a sibling: go on to what is older
             return None
         chosen = self._resolve(type_key, self._records(prefix))
         if chosen is None:
@@ -73,8 +87,25 @@ class View:
         return None if sealed is None else open_value(chosen, sealed)
 
     def multi_get(self, type_keys: Iterable[bytes]) -> list[memoryview | None]:
-        """Return the values of several type keys, in their order."""
-        return list(self.get_each(type_keys))
+        """Return the values of several type keys, in their order.
+
+        Raises:
+            Conflict: merged branches disagree about one of them.
+            CorruptValue: stored bytes are damaged.
+        """
+        wanted = list(type_keys)
+        order = sorted(range(len(wanted)), key=wanted.__getitem__)  # neighbours are quicker to find
+        values: list[memoryview | None] = [None] * len(wanted)
+        groups = self._find_each([wanted[place] for place in order])
+        members = self._lineage.members
+        for place, (stored, first) in zip(order, groups, strict=True):
+            if len(stored) == 1:  # as most have: it is seen or not, whatever the descent
+                key = stored[0]
+                if key[-1] and int.from_bytes(key[-_TAIL_BYTES:-1], "big") in members and first is not None:
+                    values[place] = open_value(key, first)
+            elif stored:
+                values[place] = self._value_of(wanted[place], stored, first)
+        return values
 
     def get_each(self, type_keys: Iterable[bytes]) -> Iterator[memoryview | None]:
         """Yield the values of several type keys, in their order, each read when it is asked for.
@@ -84,13 +115,19 @@ class View:
             CorruptValue: stored bytes are damaged.
         """
         wanted = list(type_keys)
-        prefixes = (self._prefix + keys.encode_type_key(type_key) for type_key in wanted)
-        groups = self._reader.find_each((prefix, prefix + self._newest) for prefix in prefixes)
-        read, linear = self._reader.get, self._lineage.linear
-        for type_key, (stored, first) in zip(wanted, groups, strict=True):
-            chosen = self._youngest(stored) if linear else self._resolve(type_key, self._split(stored))
-            sealed = None if chosen is None else first if chosen is stored[0] else read(chosen)
-            yield None if chosen is None or sealed is None else open_value(chosen, sealed)
+        for type_key, (stored, first) in zip(wanted, self._find_each(wanted), strict=True):
+            yield self._value_of(type_key, stored, first) if stored else None
+
+    def _find_each(self, wanted: Iterable[bytes]) -> Iterator[tuple[list[bytes], bytes | None]]:
+        prefix, newest, encode = self._prefix, self._newest, keys.encode_type_key
+        starts = (prefix + encode(type_key) for type_key in wanted)
+        return self._reader.find_each((start, start + newest) for start in starts)
+
+    def _value_of(self, type_key: bytes, stored: list[bytes], first: bytes | None) -> memoryview | None:
+        """Return the visible value among the stored keys of a type key, of which the first one's value is known."""
+        chosen = self._youngest(stored) if self._lineage.linear else self._resolve(type_key, self._split(stored))
+        sealed = None if chosen is None else first if chosen is stored[0] else self._reader.get(chosen)
+        return None if chosen is None or sealed is None else open_value(chosen, sealed)
 
     def _youngest(self, stored: list[bytes]) -> bytes | None:
         """Return the stored key of the value that a linear version sees."""
@@ -148,8 +185,7 @@ class View:
     def _linear_keys(self, start: bytes, stop: bytes | None) -> Iterator[bytes]:
         """The youngest record of a version of the lineage, the last in byte order, decides."""
         first, last = self._bounds(start, stop)
-        skip, tail, members = len(self._prefix), -_TAIL_BYTES, self._lineage.members
-        states: dict[bytes, bool | None] = {}  # by tail: whether it is a value, or None outside the lineage
+        skip, tail, state_of = len(self._prefix), -_TAIL_BYTES, _States(self._lineage.members).__getitem__
         base, is_value = b"", False
         for key in self._reader.scan_keys(first, last):
             here, end = key[:tail], key[tail:]
@@ -157,11 +193,7 @@ class View:
                 if is_value:
                     yield keys.decode_type_key(base[skip:])
                 base, is_value = here, False
-            try:
-                state = states[end]
-            except KeyError:
-                version, marker = _unpack_tail(end)
-                state = states[end] = marker == keys.VALUE if version in members else None
+            state = state_of(end)
             if state is not None:
                 is_value = state
         if is_value:
@@ -174,25 +206,44 @@ class View:
             Conflict: merged branches disagree about a key of the range.
             CorruptValue: stored bytes are damaged.
         """
+        if self._lineage.linear:
+            yield from self._linear_scan(start, stop)
+            return
         first, last = self._bounds(start, stop)
-        members, linear, tail = self._lineage.members, self._lineage.linear, -_TAIL_BYTES
+        members, tail = self._lineage.members, -_TAIL_BYTES
         base: bytes | None = None
         group: list[tuple[bytes, bytes]] = []
         for key, value in self._reader.scan(first, last):
             if key[:tail] != base:
                 if base is not None and group:
-                    yield from self._visible(base, group, linear)
+                    yield from self._visible(base, group)
                 base, group = key[:tail], []
             if _unpack_tail(key[tail:])[0] in members:
                 group.append((key, value))
         if base is not None and group:
-            yield from self._visible(base, group, linear)
+            yield from self._visible(base, group)
 
-    def _visible(
-        self, base: bytes, group: list[tuple[bytes, bytes]], linear: bool
-    ) -> Iterator[tuple[bytes, memoryview]]:
+    def _linear_scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, memoryview]]:
+        """As `_linear_keys`, with values."""
+        first, last = self._bounds(start, stop)
+        skip, tail, state_of = len(self._prefix), -_TAIL_BYTES, _States(self._lineage.members).__getitem__
+        base, chosen, sealed = b"", b"", b""
+        for key, value in self._reader.scan(first, last):
+            if key[:tail] != base:
+                if chosen:
+                    yield keys.decode_type_key(base[skip:]), open_value(chosen, sealed)
+                base, chosen = key[:tail], b""
+            state = state_of(key[tail:])
+            if state:
+                chosen, sealed = key, value
+            elif state is not None:
+                chosen = b""
+        if chosen:
+            yield keys.decode_type_key(base[skip:]), open_value(chosen, sealed)
+
+    def _visible(self, base: bytes, group: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, memoryview]]:
         type_key = keys.decode_type_key(base[len(self._prefix) :])
-        if linear or len(group) == 1:
+        if len(group) == 1:
             key, value = group[-1]
             if key[-1]:
                 yield type_key, open_value(key, value)

@@ -21,6 +21,7 @@ __all__ = [
     "StorageError",
     "StoreFull",
     "StoreInUse",
+    "StoreReopening",
     "TooLarge",
     "Unauthorized",
     "Unavailable",
@@ -129,6 +130,10 @@ class StoreFull(StorageError):
     """No space is left on the device."""
 
     status = 507
+
+
+class StoreReopening(StorageError, Unavailable):
+    """A store is being opened again after its disk was full: that takes some seconds."""
 
 
 class CorruptValue(StorageError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
@@ -15,6 +16,24 @@ from dvid_framework.server import Server
 __all__ = ["run_server"]
 
 
+class _StandardError:
+    """Where lines of the log go. A full disk, or a pipe that nobody reads any more, loses lines and fails no request.
+
+    Args:
+        names: of the logger; not used.
+    """
+
+    def __init__(self, *names: str) -> None:
+        del names
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    log = debug = info = warning = error = critical = exception = msg
+
+
 def _log_to_stderr() -> None:
     """One JSON line for each event of the server; uvicorn's own warnings too."""
     structlog.configure(
@@ -24,7 +43,7 @@ def _log_to_stderr() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_StandardError,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 

@@ -89,6 +89,9 @@ class Store(Reader):
     def snapshot(self) -> Reader:
         """Return a reader of the present state. The caller closes it."""
 
+    def heal(self) -> None:
+        """Try to take writes again if one has failed; the core calls this twice a second, and it must not raise."""
+
     def approximate_bytes(self, start: bytes, stop: bytes) -> int:
         """Return about how many bytes the keys from start to stop (excluded) and their values take."""
         return sum(len(key) + len(value) for key, value in self.scan(start, stop))

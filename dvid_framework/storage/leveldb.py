@@ -7,195 +7,210 @@ because a failed second open inside one process would drop LevelDB's own lock. N
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import plyvel
+import structlog
 
-from dvid_framework.errors import CorruptValue, StorageError, StoreFull, StoreInUse
+from dvid_framework.errors import StorageError, StoreFull, StoreInUse, StoreReopening
 from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
 from dvid_framework.storage.batch import Batch
+from dvid_framework.storage.leveldb_database import Database, can_take, log_bytes
 from dvid_framework.storage.leveldb_log import cut_torn_tail
+from dvid_framework.storage.leveldb_reading import LevelDBReader, LevelDBSnapshot, errors_of, is_full
 from dvid_framework.storage.log import last_mutation
 
 __all__ = ["LevelDBEngine", "LevelDBStore"]
 
 _BUFFER_BYTES = 128 << 20  # write buffer and table file: large values without long stalls of compaction
 _CACHE_BYTES = 64 << 20
+_log = structlog.get_logger("dvid.storage")
+_FULL_NUMBERS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_SPARE_BYTES = 8 << 20  # for LevelDB's manifest, and what else is written beside it
+_PATIENCE = 2.0  # seconds that a write waits for the store to be opened again
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.4, 30.0  # seconds between two tries to open a store again
 
 
-@contextmanager
-def _errors_of(what: str) -> Iterator[None]:
-    """Turn plyvel's errors into ours."""
-    try:
-        yield
-    except plyvel.CorruptionError as error:
-        raise CorruptValue(f"LevelDB found damage {what}: {error}; `dvid fsck` tells more") from error
-    except plyvel.IOError as error:
-        if "No space left" in str(error):
-            raise StoreFull(f"no space is left on the device {what}") from error
-        raise StorageError(f"LevelDB failed {what}: {error}") from error
-    except plyvel.Error as error:
-        raise StorageError(f"LevelDB failed {what}: {error}") from error
-    except RuntimeError as error:  # plyvel's answer after close
-        raise StorageError(f"the store is closed {what}") from error
+class LevelDBStore(Store):
+    """An open LevelDB.
 
-
-class _LevelDBReader(Reader):
-    """Reads of a database or of a snapshot: plyvel gives both the same methods.
-
-    The start of a reversed scan is judged here: plyvel 1.5 leaves out the first entry of such a scan if its key is the
-    start itself.
+    A write for which there is hardly room is refused before it begins. One that fails all the same, as others may fill
+    the disk too, ends all writes until the database was opened again (`heal`); reads go on meanwhile.
     """
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-
-    def get(self, key: bytes) -> bytes | None:
-        try:
-            value: bytes | None = self._source.get(key, verify_checksums=True)
-        except (plyvel.Error, RuntimeError):
-            with _errors_of(f"reading key {key.hex()}"):
-                raise
-        return value
-
-    def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        with _errors_of("reading keys"):
-            get = self._source.get
-            return [get(key, verify_checksums=True) for key in keys]
-
-    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        with (
-            _errors_of(f"scanning from {start.hex()}"),
-            self._source.iterator(
-                start=None if reverse else start, stop=stop, reverse=reverse, verify_checksums=True
-            ) as entries,
-        ):
-            if reverse:
-                yield from takewhile(lambda entry: entry[0] >= start, entries)
-            else:
-                yield from entries
-
-    def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
-        with (
-            _errors_of(f"scanning from {start.hex()}"),
-            self._source.iterator(
-                start=None if reverse else start,
-                stop=stop,
-                reverse=reverse,
-                include_value=False,
-                verify_checksums=True,
-            ) as keys,
-        ):
-            if reverse:
-                yield from takewhile(lambda key: key >= start, keys)
-            else:
-                yield from keys
-
-    def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
-        try:
-            with self._source.raw_iterator(verify_checksums=True) as entries:
-                entries.seek(stop)
-                if entries.valid():
-                    entries.prev()
-                else:
-                    entries.seek_to_last()
-                if not entries.valid():
-                    return None
-                key: bytes = entries.key()
-                return (key, entries.value()) if key >= start else None
-        except (plyvel.Error, RuntimeError):
-            with _errors_of(f"reading key {start.hex()}"):
-                raise
-
-    def find_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[list[bytes], bytes | None]]:
-        # One iterator for all, that reads values only where asked to; and forwards, since LevelDB positions itself
-        # twice to go backwards. It is positioned anew only where it does not stand right already.
-        with _errors_of("finding keys"), self._source.raw_iterator(verify_checksums=True) as entries:
-            seek, valid, key_of, forward = entries.seek, entries.valid, entries.key, entries.next
-            before, at = b"", b""  # `at` is the first key from `before` on; empty if it is not known
-            for start, stop in ranges:
-                if not at or not before <= start <= at:
-                    seek(start)
-                    at = key_of() if valid() else b""
-                found: list[bytes] = []
-                value: bytes | None = None
-                while at and at < stop:
-                    if not found:
-                        value = entries.value()
-                    found.append(at)
-                    forward()
-                    at = key_of() if valid() else b""
-                before = max(start, stop)
-                yield found, value
-
-    def close(self) -> None:
-        self._source.close()
-
-
-class LevelDBStore(_LevelDBReader, Store):
-    """An open LevelDB."""
 
     capabilities = (
         Capability.ORDERED | Capability.ATOMIC_BATCHES | Capability.SNAPSHOTS | Capability.DURABLE | Capability.WRITABLE
     )
 
-    def __init__(self, database: Any, path: Path, lock_file: int) -> None:
-        super().__init__(database)
+    def __init__(self, database: Database, path: Path, lock_file: int, buffer_bytes: int) -> None:
+        self._database = database
         self._path = path
         self._lock_file: int | None = lock_file
+        self._buffer_bytes = buffer_bytes
         self._closing = threading.Lock()
-        self._sync_failure: str | None = None
+        self._writing = threading.Lock()
+        self._failure: str | None = None
+        self._curable = False
+        self._over_quota = False  # there is room by what the file system says, and yet nothing can be written
+        self._well = threading.Condition()
+        self._healed = self._next_try = 0.0
+        self._pause = _FIRST_PAUSE
+
+    # -- reading
+
+    def get(self, key: bytes) -> bytes | None:
+        with self._database.use() as source:
+            return LevelDBReader(source).get(key)
+
+    def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        with self._database.use() as source:
+            return LevelDBReader(source).multi_get(keys)
+
+    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        with self._database.use() as source:
+            yield from LevelDBReader(source).scan(start, stop, reverse=reverse)
+
+    def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
+        with self._database.use() as source:
+            yield from LevelDBReader(source).scan_keys(start, stop, reverse=reverse)
+
+    def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
+        with self._database.use() as source:
+            return LevelDBReader(source).last(start, stop)
+
+    def find_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[list[bytes], bytes | None]]:
+        with self._database.use() as source:
+            yield from LevelDBReader(source).find_each(ranges)
+
+    def snapshot(self) -> Reader:
+        with errors_of("taking a snapshot"):
+            return LevelDBSnapshot(self._database)
+
+    def approximate_bytes(self, start: bytes, stop: bytes) -> int:
+        with self._database.use() as source, errors_of("measuring"):
+            return int(source.approximate_size(start, stop))
+
+    # -- writing
 
     def write(self, batch: Batch) -> None:
-        # A transaction: without it an exception in the block would still write what was put before.
-        with _errors_of("writing"), self._source.write_batch(transaction=True) as unit:
+        if self._failure is not None:
+            self._wait_until_healed()
+        with self._database.use() as source, errors_of("writing"):
+            # A transaction: without it an exception in the block would still write what was put before.
+            unit = source.write_batch(transaction=True)
             put, delete = unit.put, unit.delete
             for key, value in batch:
                 if value is None:
                     delete(key)
                 else:
                     put(key, value)
+            with self._writing:  # so that nothing is written behind half a batch
+                self._check_health()
+                self._check_room(batch.stored_bytes)
+                try:
+                    unit.write()
+                except plyvel.Error as error:
+                    self._fail(f"LevelDB failed writing: {error}", is_full(error))
+                    raise
+
+    def _wait_until_healed(self) -> None:
+        """Wait a little where there is room again; never on an event loop, which others need to let the store go."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            if self._curable and self._has_room(0):
+                with self._well:
+                    self._well.wait_for(lambda: self._failure is None or self._over_quota, _PATIENCE)
+
+    def _check_health(self) -> None:
+        if self._failure is None:
+            return
+        if not self._curable:
+            raise StorageError(f"{self._failure}; the store takes no writes until a restart")
+        if self._has_room(0) and not self._over_quota:
+            raise StoreReopening("the store is about to be opened again after the disk was full; try again")
+        raise StoreFull(f"no space is left on the device; {self._needed_bytes(0) >> 20} MB free are needed")
+
+    def _needed_bytes(self, count: int) -> int:
+        return log_bytes(self._path) + 2 * count + _SPARE_BYTES
+
+    def _has_room(self, count: int) -> bool:
+        """Tell whether there is room for a batch, and for all logs to be written anew as tables."""
+        files = os.statvfs(self._path)
+        free = files.f_bavail * files.f_frsize
+        if free > 2 * self._buffer_bytes + 2 * count + _SPARE_BYTES:
+            return True  # there are never more than two logs
+        return free >= self._needed_bytes(count)
+
+    def _check_room(self, count: int) -> None:
+        if not self._has_room(count):
+            needed = self._needed_bytes(count) >> 20
+            raise StoreFull(f"no space is left on the device; {needed} MB free are needed")
+
+    def _fail(self, failure: str, curable: bool) -> None:
+        self._failure, self._curable = failure, curable
+        _log.error("the store takes no writes", error=failure, until="there is space" if curable else "a restart")
 
     def sync(self) -> None:
-        if self._sync_failure is not None:  # the kernel tells of lost pages once, and a second try would succeed
-            raise StorageError(f"{self._sync_failure}; what is durable is known only after a restart")
+        if self._failure is not None:  # the kernel tells of lost pages once, and a second try would succeed
+            self._check_health()
         # Not an empty synced batch: that would sync the present log file alone, and a write just before may be in
         # the one that LevelDB has just rotated out, unsynced, while its table is still being made.
-        for log in self._path.glob("*.log"):
-            try:
-                file = os.open(log, os.O_RDONLY)
-            except FileNotFoundError:
-                continue  # its table is complete and synced, so LevelDB removed it
-            try:
-                os.fdatasync(file)
-            except OSError as error:
-                self._sync_failure = f"syncing {log.name} failed: {error}"
-                raise (StoreFull if error.errno == errno.ENOSPC else StorageError)(self._sync_failure) from error
-            finally:
-                os.close(file)
+        with self._database.use():
+            for log in self._path.glob("*.log"):
+                self._sync_file(log)
 
-    def snapshot(self) -> Reader:
-        with _errors_of("taking a snapshot"):
-            return _LevelDBReader(self._source.snapshot())
+    def _sync_file(self, log: Path) -> None:
+        try:
+            file = os.open(log, os.O_RDONLY)
+        except FileNotFoundError:
+            return  # its table is complete and synced, so LevelDB removed it
+        try:
+            os.fdatasync(file)
+        except OSError as error:
+            full = error.errno in _FULL_NUMBERS
+            self._fail(f"syncing {log.name} failed: {error}", full)
+            raise (StoreFull if full else StorageError)(f"syncing {log.name} failed: {error}") from error
+        finally:
+            os.close(file)
 
-    def approximate_bytes(self, start: bytes, stop: bytes) -> int:
-        with _errors_of("measuring"):
-            return int(self._source.approximate_size(start, stop))
+    def heal(self) -> None:
+        """Open the database again once there is room, if a write or a sync found none."""
+        now = time.monotonic()
+        if self._failure is None or not self._curable or now < self._next_try:
+            return
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE) if now - self._healed < _LONGEST_PAUSE else _FIRST_PAUSE
+        self._next_try = now + self._pause
+        try:
+            room = self._has_room(0)
+            usable = room and can_take(self._path, self._needed_bytes(0))
+            with self._well:
+                self._over_quota = room and not usable
+                self._well.notify_all()
+            if not usable:
+                self._next_try, self._pause = now, _FIRST_PAUSE
+            elif self._database.reopen(lambda source: last_mutation(LevelDBReader(source))):
+                with self._well:
+                    self._failure, self._healed = None, time.monotonic()
+                    self._well.notify_all()
+                _log.info("the store takes writes again")
+        except (StorageError, plyvel.Error, OSError) as error:
+            _log.error("the store could not be opened again", error=str(error))
 
     def close(self) -> None:
         with self._closing:
             if self._lock_file is None:
                 return
-            self._source.close()
+            self._database.close()
             os.close(self._lock_file)
             self._lock_file = None
 
@@ -230,10 +245,10 @@ class LevelDBEngine(StoreEngine):
 
     def open(self, path: Path, options: Mapping[str, Any]) -> Store:
         buffer_bytes = int(options.get("write_buffer_bytes", _BUFFER_BYTES))
-        lock_file = _own(path)
-        try:
-            with _errors_of(f"opening {path}"):
-                database = plyvel.DB(
+
+        def open_database() -> Any:
+            with errors_of(f"opening {path}"):
+                return plyvel.DB(
                     str(path),
                     create_if_missing=True,
                     paranoid_checks=True,
@@ -244,10 +259,14 @@ class LevelDBEngine(StoreEngine):
                     compression=None,
                     max_open_files=500,
                 )
+
+        lock_file = _own(path)
+        try:
+            database = Database(path, open_database)
         except BaseException:
             os.close(lock_file)
             raise
-        return LevelDBStore(database, path, lock_file)
+        return LevelDBStore(database, path, lock_file, buffer_bytes)
 
     def cut_torn_tail(self, path: Path, durable: int, options: Mapping[str, Any]) -> bool:
         """Cut a damaged end off LevelDB's own log; see `leveldb_log`."""

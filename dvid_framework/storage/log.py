@@ -117,6 +117,7 @@ class CommitLog:
     def _sync_now_and_then(self) -> None:
         marked = self.synced
         while not self._closed.wait(_SYNC_SECONDS):  # not on progress: each commit would rewrite the mark
+            self.store.heal()
             try:
                 self.make_durable(self.written)
                 if self.synced != marked:

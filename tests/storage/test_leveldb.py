@@ -181,19 +181,30 @@ def test_check_reads_everything(tmp_path: Path) -> None:
     assert LevelDBEngine().check(tmp_path / "s", {}) == []
 
 
-def test_a_failed_sync_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "kind"), [(28, StoreFull), (5, StorageError)])
+def test_a_failed_sync_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[StorageError]
+) -> None:
     store = LevelDBEngine().open(tmp_path / "s", {})
     store.write(batch_of([(b"a", b"1")]))
 
     def fail(_: int) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(number, "the disk fails")
 
     monkeypatch.setattr("os.fdatasync", fail)
-    with pytest.raises(StoreFull):
+    with pytest.raises(kind):
         store.sync()
     monkeypatch.undo()
-    with pytest.raises(StorageError, match="restart"):
+    with pytest.raises(StorageError, match="restart" if number == 5 else "opened again"):
         store.sync()
+    store.heal()
+    if number == 5:
+        with pytest.raises(StorageError, match="restart"):
+            store.write(batch_of([(b"b", b"2")]))
+    else:  # all of the log was written anew, as a table, and synced
+        store.sync()
+        store.write(batch_of([(b"b", b"2")]))
+        assert dict(store.scan(b"", b"z")) == {b"a": b"1", b"b": b"2"}
     store.close()
 
 

@@ -1,0 +1,156 @@
+"""Reads of a LevelDB and of snapshots of one, and what LevelDB's errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
+from typing import Any
+
+import plyvel
+
+from dvid_framework.errors import CorruptValue, StorageError, StoreFull
+from dvid_framework.storage.base import Reader
+from dvid_framework.storage.leveldb_database import Database
+
+__all__ = ["LevelDBReader", "LevelDBSnapshot", "errors_of", "is_full"]
+
+_FULL = ("No space left", "Disk quota exceeded", "File too large")
+
+
+def is_full(error: Exception) -> bool:
+    """Tell whether LevelDB found no room on the device."""
+    return any(words in str(error) for words in _FULL)
+
+
+@contextmanager
+def errors_of(what: str) -> Iterator[None]:
+    """Turn plyvel's errors into ours."""
+    try:
+        yield
+    except plyvel.CorruptionError as error:
+        raise CorruptValue(f"LevelDB found damage {what}: {error}; `dvid fsck` tells more") from error
+    except plyvel.IOError as error:
+        if is_full(error):
+            raise StoreFull(f"no space is left on the device {what}") from error
+        raise StorageError(f"LevelDB failed {what}: {error}") from error
+    except plyvel.Error as error:
+        raise StorageError(f"LevelDB failed {what}: {error}") from error
+    except RuntimeError as error:  # plyvel's answer after close
+        raise StorageError(f"the store is closed {what}") from error
+
+
+class LevelDBReader(Reader):
+    """Reads of a database or of a snapshot: plyvel gives both the same methods.
+
+    The start of a reversed scan is judged here: plyvel 1.5 leaves out the first entry of such a scan if its key is the
+    start itself.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def get(self, key: bytes) -> bytes | None:
+        try:
+            value: bytes | None = self._source.get(key, verify_checksums=True)
+        except (plyvel.Error, RuntimeError):
+            with errors_of(f"reading key {key.hex()}"):
+                raise
+        return value
+
+    def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        with errors_of("reading keys"):
+            get = self._source.get
+            return [get(key, verify_checksums=True) for key in keys]
+
+    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        with (
+            errors_of(f"scanning from {start.hex()}"),
+            self._source.iterator(
+                start=None if reverse else start, stop=stop, reverse=reverse, verify_checksums=True
+            ) as entries,
+        ):
+            if reverse:
+                yield from takewhile(lambda entry: entry[0] >= start, entries)
+            else:
+                yield from entries
+
+    def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
+        with (
+            errors_of(f"scanning from {start.hex()}"),
+            self._source.iterator(
+                start=None if reverse else start,
+                stop=stop,
+                reverse=reverse,
+                include_value=False,
+                verify_checksums=True,
+            ) as keys,
+        ):
+            if reverse:
+                yield from takewhile(lambda key: key >= start, keys)
+            else:
+                yield from keys
+
+    def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
+        try:
+            with self._source.raw_iterator(verify_checksums=True) as entries:
+                entries.seek(stop)
+                if entries.valid():
+                    entries.prev()
+                else:
+                    entries.seek_to_last()
+                if not entries.valid():
+                    return None
+                key: bytes = entries.key()
+                return (key, entries.value()) if key >= start else None
+        except (plyvel.Error, RuntimeError):
+            with errors_of(f"reading key {start.hex()}"):
+                raise
+
+    def find_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[list[bytes], bytes | None]]:
+        # One iterator for all, that reads values only where asked to; and forwards, since LevelDB positions itself
+        # twice to go backwards. It is positioned anew only where it does not stand right already.
+        with errors_of("finding keys"), self._source.raw_iterator(verify_checksums=True) as entries:
+            seek, valid, key_of, forward = entries.seek, entries.valid, entries.key, entries.next
+            before, at = b"", b""  # `at` is the first key from `before` on; empty if it is not known
+            for start, stop in ranges:
+                if not at or not before <= start <= at:
+                    seek(start)
+                    at = key_of() if valid() else b""
+                found: list[bytes] = []
+                value: bytes | None = None
+                while at and at < stop:
+                    if not found:
+                        value = entries.value()
+                    found.append(at)
+                    forward()
+                    at = key_of() if valid() else b""
+                before = max(start, stop)
+                yield found, value
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class LevelDBSnapshot(LevelDBReader):
+    """A snapshot; while it is not closed, the database is not opened again."""
+
+    _database: Database | None = None
+
+    def __init__(self, database: Database) -> None:
+        source = database.enter()
+        try:
+            super().__init__(source.snapshot())
+        except BaseException:
+            database.leave()
+            raise
+        self._database = database
+
+    def close(self) -> None:
+        database, self._database = self._database, None
+        if database is not None:
+            self._source.close()
+            database.leave()
+
+    def __del__(self) -> None:
+        self.close()

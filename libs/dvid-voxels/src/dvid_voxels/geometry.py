@@ -21,7 +21,7 @@ def parse_ints(text: str, most: int, separator: str = "_") -> tuple[int, ...]:
     """Parse `64_64_64` or `-3_0_7`.
 
     Args:
-        text: decimal integers, perhaps with a sign, joined by `separator`.
+        text: decimal integers, perhaps with a sign and blanks around them, joined by `separator`.
         most: how many there may be.
         separator: what joins them.
 
@@ -35,6 +35,7 @@ def parse_ints(text: str, most: int, separator: str = "_") -> tuple[int, ...]:
 
 
 def _parse_int(part: str, text: str) -> int:
+    part = part.strip(" ")
     digits = part[1:] if part[:1] in ("-", "+") else part
     if not (digits.isascii() and digits.isdigit()) or len(part) > _LONGEST_NUMBER:
         raise GeometryError(f"{part[:20]!r} in {text[:60]!r} is not an integer of 32 bits")

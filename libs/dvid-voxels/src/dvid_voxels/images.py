@@ -1,25 +1,23 @@
 """Slices as PNG, JPEG, TIFF and BMP."""
 
 import io
-import struct
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
-import simplejpeg
-from isal import isal_zlib
 from numpy.typing import NDArray
 from PIL import Image
 
 from dvid_voxels.geometry import GeometryError
+from dvid_voxels.png import encode_png
 
-__all__ = ["Format", "encode_image", "encode_label_image", "encode_png_rgba16", "parse_format"]
+__all__ = ["MOST_JPEG_SIDE", "Format", "encode_image", "encode_label_image", "encode_png_rgba16", "parse_format"]
 
 _QUALITY = 80
+MOST_JPEG_SIDE = 65500
+"""Rows or columns of a JPEG."""
+_LONGEST_QUALITY = 9
 _CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "tif": "image/tiff", "bmp": "image/bmp"}
 _ALIASES = {"": "png", "jpeg": "jpg", "tiff": "tif"}
-#: Up: neighbouring rows of labels are mostly equal, so most bytes become 0.
-_FILTER_UP = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +36,21 @@ class Format:
 def parse_format(text: str = "") -> Format:
     """Parse `png` (also ``""``), `jpg`, `jpg:80`, `jpeg`, `tif`, `tiff`, `bmp`, in any case.
 
+    A number behind a colon is the quality of a JPEG, brought into 1 to 100, and means nothing for the others.
+
     Raises:
-        GeometryError: it is something else, or the quality is not 1 to 100.
+        GeometryError: it is something else, or what follows the colon is no number.
     """
     name, colon, quality = text.lower().partition(":")
     name = _ALIASES.get(name, name)
-    if name not in _CONTENT_TYPES or (colon and name != "jpg"):
+    if name not in _CONTENT_TYPES:
         raise GeometryError(f"the format {text[:20]!r} is none of png, jpg, jpg:QUALITY, jpeg, tif, tiff, bmp")
     if not colon:
         return Format(name)
-    number = int(quality) if quality.isascii() and quality.isdigit() and len(quality) <= 3 else 0
-    if not 1 <= number <= 100:
-        raise GeometryError(f"the quality in {text[:20]!r} is not 1 to 100")
-    return Format(name, number)
+    digits = quality[1:] if quality[:1] in ("-", "+") else quality
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_QUALITY):
+        raise GeometryError(f"the quality in {text[:20]!r} is no number from 1 to 100")
+    return Format(name, min(max(int(quality), 1), 100) if name == "jpg" else _QUALITY)
 
 
 def encode_image(pixels: NDArray[np.uint8], image_format: Format) -> tuple[bytes, str]:
@@ -71,28 +71,22 @@ def encode_image(pixels: NDArray[np.uint8], image_format: Format) -> tuple[bytes
         raise GeometryError(f"no image can be made of {pixels.dtype} {pixels.shape}")
     if image_format.name == "jpg":
         return _jpeg(pixels, image_format.quality), image_format.content_type
+    if image_format.name == "png":
+        return encode_png(pixels), image_format.content_type
     buffer = io.BytesIO()
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    if image_format.name == "png":
-        image.save(buffer, "PNG", compress_level=1)
-    else:
-        image.save(buffer, "TIFF" if image_format.name == "tif" else "BMP")
+    image.save(buffer, "TIFF" if image_format.name == "tif" else "BMP")
     return buffer.getvalue(), image_format.content_type
 
 
 def _jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
-    if max(pixels.shape[:2]) > 65500:
-        raise GeometryError("a JPEG has at most 65500 rows and columns")
-    gray = pixels.ndim == 2
-    solid = pixels[:, :, None] if gray else pixels[:, :, :3]
-    return bytes(
-        simplejpeg.encode_jpeg(
-            np.ascontiguousarray(solid),
-            quality=quality,
-            colorspace="GRAY" if gray else "RGB",
-            colorsubsampling="Gray" if gray else "420",
-        )
-    )
+    # By Pillow and not simplejpeg, which always uses the quicker and less exact transform.
+    if max(pixels.shape[:2]) > MOST_JPEG_SIDE:
+        raise GeometryError(f"a JPEG has at most {MOST_JPEG_SIDE} rows and columns")
+    solid = np.ascontiguousarray(pixels if pixels.ndim == 2 else pixels[:, :, :3])
+    buffer = io.BytesIO()
+    Image.fromarray(solid).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def encode_label_image(labels: NDArray[np.uint64], image_format: Format) -> tuple[bytes, str]:
@@ -125,16 +119,4 @@ def encode_png_rgba16(labels: NDArray[np.uint64]) -> bytes:
     """
     if labels.ndim != 2 or 0 in labels.shape:
         raise GeometryError(f"no image can be made of {labels.dtype} {labels.shape}")
-    rows, columns = labels.shape
-    pixels = np.ascontiguousarray(labels, "<u8").view(np.uint8)
-    filtered = np.empty((rows, 1 + 8 * columns), np.uint8)
-    filtered[:, 0] = _FILTER_UP
-    filtered[0, 1:] = pixels[0]
-    np.subtract(pixels[1:], pixels[:-1], out=filtered[1:, 1:])
-    header = struct.pack(">IIBBBBB", columns, rows, 16, 6, 0, 0, 0)
-    data = isal_zlib.compress(filtered.data.cast("B"), 1)
-    return b"\x89PNG\r\n\x1a\n" + b"".join((_chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b"")))
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    return encode_png(np.ascontiguousarray(labels, "<u8").view(">u2").reshape(*labels.shape, 4))

@@ -1,0 +1,1 @@
+"""Volumes of gray, colour and float voxels, as datatypes of dvid-framework."""

@@ -1,0 +1,165 @@
+"""Writing blocks: checked whole, then stored with lower resolutions and extents as one unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from dvid_voxels import kernels
+from dvid_voxels.block_codec import Buffer
+from dvid_voxels.extents import Extents
+from dvid_voxels.geometry import Box, Triple
+from dvid_voxels.tiling import block_coordinates
+from numpy.typing import NDArray
+
+from dvid_framework.api import NONE, BadRequest, Txn, VersionRecord
+from dvid_imageblk.codec import StoredForm
+from dvid_imageblk.keys import block_key
+from dvid_imageblk.model import VoxelType
+from dvid_imageblk.ops.bounds import MOST_BLOCKS, THREADS, bad_input
+from dvid_imageblk.ops.downsample import lower_scales
+from dvid_imageblk.ops.extents import grow_extents
+
+if TYPE_CHECKING:
+    from dvid_imageblk.instance import ImageInstance
+
+__all__ = ["BlockWrite", "blocks_of_row", "blocks_of_volume", "check_span", "check_target", "store_blocks", "volume_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockWrite:
+    """Blocks of scale 0, checked and ready to be stored.
+
+    Attributes:
+        coordinates: block coordinates, int64 (n, 3) as x, y, z, each once.
+        payloads: what is stored of each.
+        extents: the voxels that the request names.
+    """
+
+    coordinates: NDArray[np.int64]
+    payloads: Sequence[Buffer]
+    extents: Extents
+
+
+def check_target(box: Box, block_size: Triple) -> None:
+    """Check that a box can be written: whole blocks.
+
+    Raises:
+        BadRequest: it is not of whole blocks, or of too many.
+    """
+    if not box.is_aligned(block_size):
+        raise BadRequest(f"size and offset must be multiples of the block size {block_size}")
+    if box.blocks(block_size).voxels > MOST_BLOCKS:
+        raise BadRequest(f"at most {MOST_BLOCKS} blocks can be written at once")
+
+
+def volume_of(body: Buffer, box: Box, voxels: VoxelType) -> NDArray[Any]:
+    """Return the voxels of a body, (z, y, x) or (z, y, x, channel), without a copy.
+
+    Raises:
+        BadRequest: it has not the box's number of bytes.
+    """
+    size, expected = memoryview(body).nbytes, box.voxels * voxels.bytes
+    if size != expected:
+        raise BadRequest(f"{box.size} voxels are {expected} bytes, but the body has {size}")
+    behind = () if voxels.channels == 1 else (voxels.channels,)
+    return np.frombuffer(body, voxels.data_type).reshape(*box.shape, *behind)
+
+
+def blocks_of_volume(
+    volume: NDArray[Any], box: Box, block_size: Triple, form: StoredForm, inside: NDArray[np.bool_] | None = None
+) -> BlockWrite:
+    """Encode a volume of whole blocks.
+
+    Args:
+        volume: its voxels.
+        box: where they are.
+        block_size: voxels of a block (x, y, z).
+        form: how blocks are stored.
+        inside: bool (z, y, x) of the blocks, those to write; all without it.
+
+    Raises:
+        BadRequest: blocks of this size can't be stored so.
+    """
+    coordinates = block_coordinates(box, block_size)
+    chosen = None if inside is None else np.flatnonzero(inside.ravel())
+    with bad_input():
+        payloads = kernels.encode_blocks(
+            volume, block_size, form.codec, form.level, THREADS, None if chosen is None else chosen.tolist()
+        )
+    return BlockWrite(coordinates if chosen is None else coordinates[chosen], payloads, Extents.of(box))
+
+
+def check_span(first: Triple, span: int, block_size: Triple, voxel_bytes: int) -> int:
+    """Check that a row of blocks can be written; return its bytes.
+
+    Raises:
+        BadRequest: there are none or too many, or the row leaves 32-bit coordinates.
+    """
+    if not 0 < span <= MOST_BLOCKS:
+        raise BadRequest(f"1 to {MOST_BLOCKS} blocks can be written at once")
+    _row_box(first, span, block_size)
+    x, y, z = block_size
+    return span * x * y * z * voxel_bytes
+
+
+def _row_box(first: Triple, span: int, block_size: Triple) -> Box:
+    x, y, z = block_size
+    with bad_input():
+        return Box((first[0] * x, first[1] * y, first[2] * z), (span * x, y, z))
+
+
+def blocks_of_row(
+    body: Buffer, first: Triple, span: int, block_size: Triple, voxels: VoxelType, form: StoredForm
+) -> BlockWrite:
+    """Encode a row of blocks along x, each block by itself (z, y, x); what follows them is left out.
+
+    Raises:
+        BadRequest: the body is too short, or the row leaves 32-bit coordinates.
+    """
+    x, y, z = block_size
+    size, found = span * x * y * z * voxels.bytes, memoryview(body).nbytes
+    if found < size:
+        raise BadRequest(f"{span} blocks are {size} bytes, but the body has {found}")
+    box = _row_box(first, span, block_size)
+    # One above the other, the blocks are a volume of one block's width and height.
+    tower = Box((0, 0, 0), (x, y, z * span))
+    volume = volume_of(memoryview(body)[:size], tower, voxels)
+    write = blocks_of_volume(volume, tower, block_size, form)
+    coordinates = block_coordinates(box, block_size)
+    return BlockWrite(coordinates, write.payloads, Extents.of(box))
+
+
+def store_blocks(instance: ImageInstance, version: VersionRecord, txn: Txn, write: BlockWrite) -> None:
+    """Store blocks with all that follows from them, and commit.
+
+    Args:
+        instance: the instance.
+        version: the version.
+        txn: a transaction of both.
+        write: the blocks.
+
+    Raises:
+        TooLarge: they are more than one mutation may have.
+        CorruptValue: a stored block that a lower resolution needs is damaged.
+    """
+    number, levels = instance.number_of(version), instance.settings.max_downres_level
+    with instance.turn(number):
+        _put(txn, 0, write.coordinates, write.payloads)
+        if levels and len(write.coordinates):
+            with instance.view(version) as view:
+                for scale, low, payloads in lower_scales(
+                    instance.reading(view), write.coordinates, write.payloads, levels
+                ):
+                    _put(txn, scale, low, payloads)
+        grow_extents(instance, number, txn, write.extents)
+        txn.mark_internal()  # the original logs no such writes; followers still see them
+        txn.emit("blocks", Scale=0, Blocks=write.coordinates.astype("<i4").tobytes())
+        txn.commit()
+
+
+def _put(txn: Txn, scale: int, coordinates: NDArray[np.int64], payloads: Sequence[Buffer]) -> None:
+    for (x, y, z), payload in zip(coordinates.tolist(), payloads, strict=True):
+        txn.put(block_key(scale, (x, y, z)), bytes(payload), NONE)

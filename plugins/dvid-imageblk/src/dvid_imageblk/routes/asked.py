@@ -1,0 +1,115 @@
+"""What the parameters of a read mean, and answers whose memory and place are held until they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+
+from dvid_voxels.block_codec import Buffer
+from dvid_voxels.shapes import Shape, parse_shape
+
+from dvid_framework.api import Answer, BadRequest, BlockMask, InstanceRequest, Pieces
+from dvid_imageblk.instance import ImageInstance
+from dvid_imageblk.ops.bounds import bad_input
+from dvid_imageblk.ops.ingest import BlockWrite, store_blocks
+from dvid_imageblk.ops.mask import inside_of
+from dvid_imageblk.ops.volumes import VolumeRead
+
+__all__ = ["NOT_DURABLE", "ImageRequest", "held", "shape_of", "streamed", "volume_read", "write_in_turn"]
+
+ImageRequest = InstanceRequest[ImageInstance]
+NOT_DURABLE = {"DVID-Durable": "false"}
+"""Header of answers to writes of voxels, which survive a power loss only after a second."""
+
+
+def shape_of(dims: str, size: str, offset: str) -> Shape:
+    """Parse what a path asks for.
+
+    Raises:
+        BadRequest: it can't be parsed, or is nothing.
+    """
+    with bad_input():
+        return parse_shape(dims, size, offset)
+
+
+def _scale(request: ImageRequest) -> int:
+    """Return the scale that is asked for; instances without lower ones take no notice, as the original."""
+    most, text = request.instance.settings.max_downres_level, request.query.get("scale", "")
+    if not most or not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= most):
+        raise BadRequest(f"the scale {text[:20]!r} is no integer from 0 to {most}")
+    return int(text)
+
+
+def volume_read(request: ImageRequest) -> VolumeRead:
+    """Return how the voxels that a request asks for are read, by its parameters scale, roi and attenuation.
+
+    Raises:
+        BadRequest: there is no such scale or region of interest, or the attenuation is not 1 to 7.
+    """
+    instance, roi = request.instance, request.query.get("roi")
+    read = instance.reading(request.view, _scale(request))
+    if not roi:
+        return read
+    if read.scale:
+        raise BadRequest("roi= can't be used at lower resolutions")
+    region = instance.instances.provider(instance.repo, roi, BlockMask)  # type: ignore[type-abstract]  # a protocol
+    inside = partial(inside_of, region, request.version, block_size=read.block_size)
+    return replace(read, inside=inside, attenuation=_attenuation(request))
+
+
+def _attenuation(request: ImageRequest) -> int:
+    text = request.query.get("attenuation")
+    if not text:
+        return 0
+    if text not in {str(bits) for bits in range(1, 8)}:
+        raise BadRequest(f"the attenuation {text[:20]!r} is no integer from 1 to 7")
+    if request.instance.voxels.data_type != "uint8":
+        raise BadRequest("only voxels whose values are bytes can be attenuated")
+    return int(text)
+
+
+@contextmanager
+def held(request: ImageRequest, count: int) -> Iterator[None]:
+    """Hold bytes of the memory that all requests together may use.
+
+    Raises:
+        TooLarge: they are more than there ever are.
+        Unavailable: other requests hold them.
+    """
+    budget = request.server.budget
+    budget.take(count)
+    try:
+        yield
+    finally:
+        budget.give_back(count)
+
+
+def streamed(request: ImageRequest, pieces: Iterator[Buffer], holding: int, length: int | None = None) -> Answer:
+    """Return an answer made piece by piece; it holds memory, and its place if it is throttled, until it is sent."""
+    stack = ExitStack()
+    try:
+        stack.enter_context(request.throttled())
+        stack.enter_context(held(request, holding))
+    except BaseException:
+        stack.close()
+        raise
+    return Pieces(pieces, request.server.pool, length=length, on_end=stack.close)
+
+
+async def write_in_turn(request: ImageRequest, write: BlockWrite) -> None:
+    """Store blocks when it is this request's turn at the version.
+
+    The transaction begins and ends in the thread: it may wait for a commit of the version, as the loop must not.
+    """
+    instance, version = request.instance, request.version
+
+    def run() -> None:
+        with request.begin(durable=False) as txn:
+            store_blocks(instance, version, txn, write)
+
+    async with instance.queue(instance.number_of(version)):
+        await request.run(run)

@@ -1,0 +1,114 @@
+"""Rows of blocks, and streams of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dvid_voxels.geometry import Triple, parse_ints, parse_triple
+
+from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, binary, empty, get, post
+from dvid_imageblk.ops.bounds import bad_input
+from dvid_imageblk.ops.ingest import blocks_of_row, check_span
+from dvid_imageblk.ops.stored import Found, block_box, blocks_in, count_blocks, listed_blocks, parse_list
+from dvid_imageblk.ops.streams import check_compression, row_bytes, row_pieces, stream_pieces
+from dvid_imageblk.routes.asked import NOT_DURABLE, ImageRequest, held, shape_of, streamed, volume_read, write_in_turn
+
+__all__ = ["ROUTES"]
+
+_HOLDING = 32 << 20
+_HEADER_BYTES = 16
+
+
+def _row(block: str, span: str) -> tuple[Triple, int]:
+    with bad_input():
+        numbers = parse_ints(span, 1)
+        return parse_triple(block), numbers[0]
+
+
+@get("/blocks/{block:str}/{span:str}", also=())
+async def blocks(
+    request: ImageRequest, block: FromPath[str], span: FromPath[str], scale: FromQuery[str | None] = None
+) -> Answer:
+    """Return a row of blocks along x as voxels, each block by itself (Z, Y, X), without headers.
+
+    block is the first block coordinate, such as 10_-2_7, span how many. Blocks never written are background.
+    """
+    del scale
+    first, count = _row(block, span)
+    if count < 0:
+        raise BadRequest("the number of blocks must not be negative")
+    read = volume_read(request)
+    size = row_bytes(read, first, count)
+    return streamed(request, row_pieces(read, first, count), _HOLDING, size) if count else binary(b"")
+
+
+@post("/blocks/{block:str}/{span:str}")
+async def post_blocks(
+    request: ImageRequest, block: FromPath[str], span: FromPath[str], mutate: FromQuery[str | None] = None
+) -> Answer:
+    """Write a row of blocks along x, in the layout of GET blocks; bytes that follow them are left out.
+
+    All is written, lower resolutions and extents included, or after an error nothing. mutate=true is accepted.
+    """
+    del mutate
+    (first, count), instance = _row(block, span), request.instance
+    size = check_span(first, count, instance.settings.block_size, instance.voxels.bytes)
+    with request.throttled(), held(request, 2 * size):
+        body = await request.read_body()
+        write = await request.run(
+            blocks_of_row, body, first, count, instance.settings.block_size, instance.voxels, instance.form
+        )
+        del body
+        await write_in_turn(request, write)
+    return empty(200, NOT_DURABLE)
+
+
+def _stream(request: ImageRequest, found: Iterator[Found], compression: str, count: int | None = None) -> Answer:
+    """Answer with blocks; their number is known where the length of the answer can be told."""
+    read = volume_read(request)
+    x, y, z = read.block_size
+    length = None if count is None else count * (_HEADER_BYTES + x * y * z * read.voxels.bytes)
+    return streamed(request, stream_pieces(found, read, compression), _HOLDING, length)
+
+
+@get("/subvolblocks/{size:str}/{offset:str}", also=())
+async def subvolblocks(
+    request: ImageRequest,
+    size: FromPath[str],
+    offset: FromPath[str],
+    compression: FromQuery[str] = "",
+    throttle: FromQuery[str | None] = None,
+) -> Answer:
+    """Return the blocks of a box of whole blocks, a stream; blocks that were never written are left out.
+
+    size and offset are voxels. compression=uncompressed sends voxels; without it blocks are sent as they are kept, by
+    the instance's Compression: lz4 (uint32 size, then an LZ4 block), none, gzip, snappy or jpeg.
+    """
+    del throttle
+    read, word = volume_read(request), check_compression(compression, request.instance.form)
+    box = block_box(shape_of("0_1_2", size, offset).box, read.block_size)
+    count = await request.run(count_blocks, request.view, read.scale, box) if word == "uncompressed" else None
+    return _stream(request, blocks_in(request.view, read.scale, box), word, count)
+
+
+@get("/specificblocks", also=())
+async def specificblocks(
+    request: ImageRequest,
+    blocks: FromQuery[str] = "",
+    compression: FromQuery[str] = "",
+    prefetch: FromQuery[str | None] = None,
+    throttle: FromQuery[str | None] = None,
+) -> Answer:
+    """Return the blocks at block coordinates, a stream in their order: blocks=x,y,z,x,y,z,...
+
+    Those never written are left out. compression as in subvolblocks. prefetch=on: nothing is sent.
+    """
+    del throttle
+    word = check_compression(compression, request.instance.form)
+    coordinates = parse_list(blocks)
+    if not coordinates or prefetch in ("on", "true"):
+        return binary(b"")
+    return _stream(request, listed_blocks(request.view, volume_read(request).scale, coordinates), word)
+
+
+ROUTES = (blocks, post_blocks, subvolblocks, specificblocks)

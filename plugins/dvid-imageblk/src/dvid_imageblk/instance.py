@@ -20,6 +20,8 @@ from dvid_imageblk.model import VOXEL_TYPES, ImageSettings
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.checking import damaged_blocks
 from dvid_imageblk.ops.extents import read_extents
+from dvid_imageblk.ops.grid import GridRead
+from dvid_imageblk.ops.stored_read import StoredRead
 from dvid_imageblk.ops.volumes import VolumeRead, checked_box
 
 __all__ = ["ImageInstance"]
@@ -63,9 +65,33 @@ class ImageInstance(Instance):
         return version.id if self.record.versioned else self.repo.dag.root.id
 
     def reading(self, view: View, scale: int = 0) -> VolumeRead:
-        """Return how voxels are read of a view."""
+        """Return how voxels are read: of a view, or of the store of voxels that the instance shows."""
         settings = self.settings
-        return VolumeRead(view, scale, settings.block_size, self.voxels, self.form, settings.background)
+        if not settings.grid_store:
+            return self.stored(view, scale)
+        grid = self.instances.grid(settings.grid_store)
+        return GridRead(
+            settings.block_size,
+            self.voxels,
+            settings.background,
+            grid=grid,
+            level=settings.scale_level,
+            form=self.form,
+        )
+
+    def stored(self, view: View, scale: int = 0) -> StoredRead:
+        """Return how the instance's own voxels are read of a view."""
+        settings = self.settings
+        return StoredRead(settings.block_size, self.voxels, settings.background, scale, view=view, form=self.form)
+
+    def check_writable(self) -> None:
+        """Check that voxels can be written.
+
+        Raises:
+            BadRequest: the instance shows those of somebody else.
+        """
+        if self.settings.grid_store:
+            raise BadRequest(f"{self.name!r} shows the grid store {self.settings.grid_store!r}, which is only read")
 
     # -- extents
 
@@ -179,7 +205,7 @@ class ImageInstance(Instance):
     def check(self, version: VersionRecord) -> Iterable[str]:
         """Yield a sentence for each block of a version that is damaged, and each low one that the high ones belie."""
         with self.view(version) as view:
-            yield from damaged_blocks(self.reading(view), self.settings.max_downres_level)
+            yield from damaged_blocks(self.stored(view), self.settings.max_downres_level)
 
 
 def _halved(point: Triple, scale: int) -> Triple:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dvid_framework.api import Datatype, ImageVolume, hookimpl
+from dvid_framework.api import Datatype, ImageVolume, Instances, hookimpl
 from dvid_imageblk.instance import ImageInstance
 from dvid_imageblk.model import VOXEL_TYPES, ImageSettings, new_settings
+from dvid_imageblk.ops.grid import fitted_settings
 from dvid_imageblk.routes import ROUTES
 
 __all__ = ["dvid_datatypes"]
 
 
 _HELP = """
-One of the six types of the family imageblk: uint8blk, uint16blk, uint32blk, uint64blk, float32blk, rgba8blk. A volume is kept in blocks (BlockSize voxels along x, y, z), compressed. Any box of voxels can be read, also at negative
+One of the six types of the family imageblk: uint8blk, uint16blk, uint32blk, uint64blk, float32blk, rgba8blk.
+
+A volume is kept in blocks (BlockSize voxels along x, y, z), compressed. Any box of voxels can be read, also at negative
 coordinates; what was never written is the Background. Every version has its own voxels and extents.
 
 Settings of a new instance, all of them texts: BlockSize (32,32,32), VoxelSize (8,8,8), VoxelUnits
@@ -38,6 +41,14 @@ class _ImageType(Datatype):
     def parse_settings(cls, config: Mapping[str, Any]) -> ImageSettings:
         """Make the settings of a new instance from texts; unknown ones are ignored."""
         return new_settings(config, VOXEL_TYPES[cls.name])
+
+    @classmethod
+    def complete_settings(cls, settings: Any, instances: Instances) -> ImageSettings:
+        """Take block size, resolution and extents from the store of voxels that a setting GridStore names."""
+        asked: ImageSettings = settings
+        if not asked.grid_store:
+            return asked
+        return fitted_settings(asked, instances.grid(asked.grid_store), VOXEL_TYPES[cls.name])
 
     @classmethod
     def help_text(cls) -> str:

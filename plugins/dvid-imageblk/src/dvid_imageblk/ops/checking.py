@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from dvid_framework.api import Conflict, CorruptValue
 from dvid_imageblk.keys import block_bounds, block_coordinate
 from dvid_imageblk.ops.downsample import children_of, put_together
-from dvid_imageblk.ops.volumes import VolumeRead
+from dvid_imageblk.ops.stored_read import StoredRead
 
 __all__ = ["damaged_blocks"]
 
 
-def damaged_blocks(read: VolumeRead, levels: int) -> Iterator[str]:
+def damaged_blocks(read: StoredRead, levels: int) -> Iterator[str]:
     """Yield a sentence for each block that can't be read, and each low one that is not the mean of the high ones."""
     for start, stop in block_bounds():
         for key in read.view.keys(start, stop):
@@ -35,7 +35,7 @@ def damaged_blocks(read: VolumeRead, levels: int) -> Iterator[str]:
                 continue  # merged branches disagree: it is read as an error until it is written
 
 
-def _is_mean(read: VolumeRead, scale: int, place: Triple, block: NDArray[Any]) -> bool:
+def _is_mean(read: StoredRead, scale: int, place: Triple, block: NDArray[Any]) -> bool:
     high = replace(read, scale=scale - 1)
     octants = high.read_blocks(np.array(children_of(place), np.int64))
     equal: bool = np.array_equal(downsample_image(put_together(octants)), block, equal_nan=block.dtype.kind == "f")

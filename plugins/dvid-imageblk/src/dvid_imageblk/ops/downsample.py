@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dvid_framework.api import Conflict
 from dvid_imageblk.keys import block_key
-from dvid_imageblk.ops.volumes import VolumeRead
+from dvid_imageblk.ops.stored_read import StoredRead
 
 __all__ = ["children_of", "lower_scales", "put_together"]
 
@@ -22,7 +22,7 @@ _BATCH_BYTES = 32 << 20
 
 
 def lower_scales(
-    read: VolumeRead, coordinates: _Coordinates, payloads: Sequence[Buffer], levels: int
+    read: StoredRead, coordinates: _Coordinates, payloads: Sequence[Buffer], levels: int
 ) -> Iterator[tuple[int, _Coordinates, list[bytes]]]:
     """Yield scale, block coordinates int64 (n, 3) as x, y, z, and payloads of the lower blocks above written blocks.
 
@@ -61,7 +61,7 @@ def children_of(place: Triple) -> list[Triple]:
     return [(x + (i & 1), y + (i >> 1 & 1), z + (i >> 2)) for i in range(8)]
 
 
-def _lowered(read: VolumeRead, scale: int, low: Sequence[Triple], high: dict[Triple, Buffer]) -> list[Buffer]:
+def _lowered(read: StoredRead, scale: int, low: Sequence[Triple], high: dict[Triple, Buffer]) -> list[Buffer]:
     """Make the blocks of a scale of those of the scale above, taken from `high` or else from what is stored."""
     children = [child for place in low for child in children_of(place)]
     payloads = [high[child] if child in high else _settled(read, scale - 1, child) for child in children]
@@ -69,7 +69,7 @@ def _lowered(read: VolumeRead, scale: int, low: Sequence[Triple], high: dict[Tri
     return [_halved(read, voxels[8 * number : 8 * number + 8]) for number in range(len(low))]
 
 
-def _halved(read: VolumeRead, octants: NDArray[Any]) -> bytes:
+def _halved(read: StoredRead, octants: NDArray[Any]) -> bytes:
     block = np.ascontiguousarray(downsample_image(put_together(octants)))
     return encode_block(block.data.cast("B"), read.form.codec, read.block_size[0], read.form.level)
 
@@ -82,7 +82,7 @@ def put_together(octants: NDArray[Any]) -> NDArray[Any]:
     return whole.reshape(2 * z, 2 * y, 2 * x, *octants.shape[4:])
 
 
-def _settled(read: VolumeRead, scale: int, place: Triple) -> Buffer | None:
+def _settled(read: StoredRead, scale: int, place: Triple) -> Buffer | None:
     """Return a stored block; where merged branches disagree about a low one, it is made anew of the high ones.
 
     High blocks of scale 0 that they disagree about count as absent, until they are written.

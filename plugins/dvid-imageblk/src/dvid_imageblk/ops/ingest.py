@@ -151,7 +151,7 @@ def store_blocks(instance: ImageInstance, version: VersionRecord, txn: Txn, writ
         if levels and len(write.coordinates):
             with instance.view(version) as view:
                 for scale, low, payloads in lower_scales(
-                    instance.reading(view), write.coordinates, write.payloads, levels
+                    instance.stored(view), write.coordinates, write.payloads, levels
                 ):
                     _put(txn, scale, low, payloads)
         grow_extents(instance, number, txn, write.extents)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from dvid_voxels import kernels
 from dvid_voxels.block_codec import Buffer
 from dvid_voxels.geometry import Box, Triple
-from dvid_voxels.tiling import block_coordinates, block_origins
 from numpy.typing import NDArray
 
-from dvid_framework.api import BadRequest, View
-from dvid_imageblk.codec import StoredForm
-from dvid_imageblk.keys import block_key
+from dvid_framework.api import BadRequest
 from dvid_imageblk.model import VoxelType
-from dvid_imageblk.ops.bounds import MOST_BYTES, THREADS, stored_blocks
-from dvid_imageblk.ops.stored import checked_blocks, payloads_of
+from dvid_imageblk.ops.bounds import MOST_BYTES
+from dvid_imageblk.ops.stored import checked_blocks
 
-__all__ = ["WHOLE_BYTES", "VolumeRead", "checked_box"]
+__all__ = ["WHOLE_BYTES", "Batch", "VolumeRead", "checked_box", "per_voxel"]
 
 WHOLE_BYTES = 4 << 20
 """A volume up to here is read in one go."""
+Batch: TypeAlias = tuple[Sequence[Triple], Sequence[Buffer]]
+"""Block coordinates (x, y, z), and what is sent of each block."""
 _SLAB_BYTES = 8 << 20  # small enough for caches, large enough that a step costs nothing
 _LARGEST_SLAB = 32 << 20
 _Mask = Callable[[Box], NDArray[np.bool_]]
@@ -42,101 +41,75 @@ def checked_box(box: Box, block_size: Triple, voxel_bytes: int, most_bytes: int 
     return box
 
 
+def per_voxel(blocks: NDArray[np.bool_], box: Box, block_size: Triple) -> NDArray[np.bool_]:
+    """Spread what is so of the blocks that a box touches over its voxels."""
+    for axis, (low, size, side) in enumerate(zip(box.offset, box.size, block_size, strict=True)):
+        blocks = blocks.take(np.arange(low, low + size) // side - low // side, 2 - axis)
+    return blocks
+
+
 @dataclass(frozen=True, slots=True)
-class VolumeRead:
-    """A read of voxels at a version.
+class VolumeRead(ABC):
+    """A read of voxels.
 
     Attributes:
-        view: the version; it must stay open while the read goes on.
-        scale: the scale; voxels and blocks are of it.
         block_size: voxels of a block (x, y, z).
         voxels: what a voxel holds.
-        form: how blocks are stored.
         background: each byte of a voxel that was never written.
+        scale: the scale; voxels and blocks are of it.
         inside: tells which blocks of a box of block coordinates (z, y, x) are shown; all without it.
         attenuation: bits by which values outside are shifted down; 0 shows the background there.
     """
 
-    view: View
-    scale: int
     block_size: Triple
     voxels: VoxelType
-    form: StoredForm
     background: int = 0
+    scale: int = 0
     inside: _Mask | None = None
     attenuation: int = 0
 
-    @property
-    def _behind(self) -> tuple[int, ...]:
-        """The shape of a voxel: of several channels they come last."""
-        return () if self.voxels.channels == 1 else (self.voxels.channels,)
-
+    @abstractmethod
     def read(self, box: Box) -> NDArray[Any]:
         """Return the voxels of a box, (z, y, x) or (z, y, x, channel); the background where nothing was written.
 
         Raises:
             CorruptValue: a stored block is damaged.
         """
-        out = np.empty((*box.shape, *self._behind), self.voxels.data_type)
-        blocks = box.blocks(self.block_size)
-        payloads = payloads_of(self.view, self.scale, blocks)
-        shown = None if self.inside is None else self.inside(blocks)
-        if shown is not None and not self.attenuation:
-            kept = shown.ravel().tolist()
-            payloads = [payload if keep else None for payload, keep in zip(payloads, kept, strict=True)]
-        coordinates = block_coordinates(box, self.block_size)
-        with stored_blocks(self.scale, coordinates):  # type: ignore[arg-type]  # rows of the array do as triples
-            kernels.read_voxel_blocks(
-                payloads,
-                block_origins(coordinates, self.block_size, box.offset),
-                self.block_size,
-                self.form.codec,
-                out,
-                self.background,
-                THREADS,
-            )
-        if shown is not None and self.attenuation:
-            out[~self._per_voxel(shown, box)] >>= self.attenuation
-        return out
 
-    def _per_voxel(self, shown: NDArray[np.bool_], box: Box) -> NDArray[np.bool_]:
-        """Spread what is so of blocks over the voxels of a box."""
-        for axis, (low, size, side) in enumerate(zip(box.offset, box.size, self.block_size, strict=True)):
-            along = np.arange(low, low + size) // side - low // side
-            shown = shown.take(along, 2 - axis)
-        return shown
-
+    @abstractmethod
     def read_blocks(self, coordinates: NDArray[np.int64]) -> NDArray[Any]:
         """Return the voxels of whole blocks, (n, z, y, x) or (n, z, y, x, channel), by coordinates (n, 3) as x, y, z.
 
         Raises:
             CorruptValue: a stored block is damaged.
         """
-        places: list[Triple] = [(x, y, z) for x, y, z in coordinates.tolist()]
-        payloads = list(self.view.get_each(block_key(self.scale, place) for place in places))
-        return self.decoded(places, payloads, self.scale)
 
-    def decoded(self, places: Sequence[Triple], payloads: Sequence[Buffer | None], scale: int) -> NDArray[Any]:
-        """Return the voxels of blocks, (n, z, y, x) or (n, z, y, x, channel); the background where there is none.
+    @abstractmethod
+    def batches(self, where: Box | Sequence[Triple], *, raw: bool) -> Iterator[Batch]:
+        """Yield the blocks that exist, some at a time.
 
         Args:
-            places: their block coordinates (x, y, z), for messages.
-            payloads: what is stored of each.
-            scale: their scale, for messages.
+            where: a box of block coordinates, in the order z, y, x; or a list of them, in its order.
+            raw: whether their voxels are wanted, or else what is kept of each.
 
         Raises:
             CorruptValue: a stored block is damaged.
         """
+
+    @abstractmethod
+    def count(self, blocks: Box) -> int | None:
+        """Return how many blocks of a box of block coordinates exist, if that is cheaply told."""
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of a block's voxels."""
         x, y, z = self.block_size
-        # One above the other: a volume of one block's width and height.
-        out = np.empty((z * len(places), y, x, *self._behind), self.voxels.data_type)
-        origins = np.zeros((len(places), 3), np.int64)
-        origins[:, 2] = z * np.arange(len(places))
-        with stored_blocks(scale, places):
-            kernels.read_voxel_blocks(
-                payloads, origins, self.block_size, self.form.codec, out, self.background, THREADS
-            )
-        return out.reshape(len(places), z, *out.shape[1:])
+        return x * y * z * self.voxels.bytes
+
+    @property
+    def behind(self) -> tuple[int, ...]:
+        """The shape of a voxel: of several channels they come last."""
+        return () if self.voxels.channels == 1 else (self.voxels.channels,)
 
     def pieces(self, box: Box) -> Iterator[memoryview]:
         """Yield the bytes of a box's voxels in order, about 8 MB at a time.

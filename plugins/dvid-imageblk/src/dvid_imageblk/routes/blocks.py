@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dvid_voxels.geometry import Triple, parse_ints, parse_triple
 
 from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, binary, empty, get, post
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.ingest import blocks_of_row, check_span
-from dvid_imageblk.ops.stored import Found, block_box, blocks_in, count_blocks, listed_blocks, parse_list
-from dvid_imageblk.ops.streams import check_compression, row_bytes, row_pieces, stream_pieces
+from dvid_imageblk.ops.stored import block_box, parse_list
+from dvid_imageblk.ops.streams import HEADER_BYTES, check_compression, row_bytes, row_pieces, stream_pieces
 from dvid_imageblk.routes.asked import NOT_DURABLE, ImageRequest, held, shape_of, streamed, volume_read, write_in_turn
 
 __all__ = ["ROUTES"]
 
 _HOLDING = 32 << 20
-_HEADER_BYTES = 16
 
 
 def _row(block: str, span: str) -> tuple[Triple, int]:
@@ -52,6 +49,7 @@ async def post_blocks(
     """
     del mutate
     (first, count), instance = _row(block, span), request.instance
+    instance.check_writable()
     size = check_span(first, count, instance.settings.block_size, instance.voxels.bytes)
     with request.throttled(), held(request, 2 * size):
         body = await request.read_body()
@@ -61,14 +59,6 @@ async def post_blocks(
         del body
         await write_in_turn(request, write)
     return empty(200, NOT_DURABLE)
-
-
-def _stream(request: ImageRequest, found: Iterator[Found], compression: str, count: int | None = None) -> Answer:
-    """Answer with blocks; their number is known where the length of the answer can be told."""
-    read = volume_read(request)
-    x, y, z = read.block_size
-    length = None if count is None else count * (_HEADER_BYTES + x * y * z * read.voxels.bytes)
-    return streamed(request, stream_pieces(found, read, compression), _HOLDING, length)
 
 
 @get("/subvolblocks/{size:str}/{offset:str}", also=())
@@ -85,10 +75,11 @@ async def subvolblocks(
     the instance's Compression: lz4 (uint32 size, then an LZ4 block), none, gzip, snappy or jpeg.
     """
     del throttle
-    read, word = volume_read(request), check_compression(compression, request.instance.form)
+    read, raw = volume_read(request), check_compression(compression, request.instance.form)
     box = block_box(shape_of("0_1_2", size, offset).box, read.block_size)
-    count = await request.run(count_blocks, request.view, read.scale, box) if word == "uncompressed" else None
-    return _stream(request, blocks_in(request.view, read.scale, box), word, count)
+    count = await request.run(read.count, box) if raw else None
+    length = None if count is None else count * (HEADER_BYTES + read.block_bytes)
+    return streamed(request, stream_pieces(read, box, raw=raw), _HOLDING, length)
 
 
 @get("/specificblocks", also=())
@@ -104,11 +95,11 @@ async def specificblocks(
     Those never written are left out. compression as in subvolblocks. prefetch=on: nothing is sent.
     """
     del throttle
-    word = check_compression(compression, request.instance.form)
+    raw = check_compression(compression, request.instance.form)
     coordinates = parse_list(blocks)
     if not coordinates or prefetch in ("on", "true"):
         return binary(b"")
-    return _stream(request, listed_blocks(request.view, volume_read(request).scale, coordinates), word)
+    return streamed(request, stream_pieces(volume_read(request), coordinates, raw=raw), _HOLDING)
 
 
 ROUTES = (blocks, post_blocks, subvolblocks, specificblocks)

@@ -7,6 +7,7 @@ from dvid_voxels.images import MOST_JPEG_SIDE, Format, parse_format
 from dvid_voxels.shapes import Shape
 
 from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, binary, empty, get, post
+from dvid_imageblk.codec import StoredForm
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.ingest import BlockWrite, blocks_of_volume, check_target, volume_of
 from dvid_imageblk.ops.slices import checked_slice, image_slice, isotropic_shape, stacked_image
@@ -108,10 +109,10 @@ async def isotropic_format(
     return await _answer(request, shape_of(dims, size, offset), image, isotropic=True)
 
 
-def _encode(body: bytes, read: VolumeRead, box: Box) -> BlockWrite:
+def _encode(body: bytes, read: VolumeRead, box: Box, form: StoredForm) -> BlockWrite:
     volume = volume_of(body, box, read.voxels)
     inside = None if read.inside is None else read.inside(box.blocks(read.block_size))
-    return blocks_of_volume(volume, box, read.block_size, read.form, inside)
+    return blocks_of_volume(volume, box, read.block_size, form, inside)
 
 
 def _check_length(request: ImageRequest, expected: int) -> None:
@@ -140,6 +141,7 @@ async def post_raw(
     shape, instance = shape_of(dims, size, offset), request.instance
     if shape.dims.is_plane:
         raise BadRequest("only boxes can be written: raw/0_1_2/...")
+    instance.check_writable()
     check_target(shape.box, instance.settings.block_size)
     read, expected = volume_read(request), instance.voxels.bytes * shape.box.voxels
     if read.scale:
@@ -147,7 +149,7 @@ async def post_raw(
     _check_length(request, expected)
     with request.throttled(), held(request, 2 * expected):
         body = await request.read_body()
-        write = await request.run(_encode, body, read, shape.box)
+        write = await request.run(_encode, body, read, shape.box, instance.form)
         del body
         await write_in_turn(request, write)
     return empty(200, NOT_DURABLE)

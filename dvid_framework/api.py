@@ -39,6 +39,7 @@ from dvid_framework.instances.interfaces import (
     PixelType,
     SupervoxelsOf,
 )
+from dvid_framework.instances.jobs import Job, JobRecord, Step, Work
 from dvid_framework.instances.registry import Instances
 from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
 from dvid_framework.storage.batch import Batch
@@ -82,6 +83,8 @@ __all__ = [
     "InstanceContext",
     "InstanceRequest",
     "Instances",
+    "Job",
+    "JobRecord",
     "LabelsAt",
     "Locked",
     "Mutation",
@@ -93,6 +96,7 @@ __all__ = [
     "Reader",
     "Repo",
     "SingleRowStore",
+    "Step",
     "StorageError",
     "Store",
     "StoreEngine",
@@ -105,6 +109,7 @@ __all__ = [
     "UnitStore",
     "VersionRecord",
     "View",
+    "Work",
     "binary",
     "cacheable",
     "cacheable_json",

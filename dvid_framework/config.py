@@ -118,6 +118,8 @@ class LimitSettings(msgspec.Struct):
         mutation_bytes: stored bytes of one mutation.
         threads: threads for work on voxels.
         throttled_operations: how many `throttle=on` operations may run at a time.
+        job_threads: how many jobs run at a time.
+        jobs: how many jobs may be waiting or running.
         keep_alive_seconds: how long an idle connection is kept.
         head_bytes: how long request line and headers may be together.
         head_seconds: how long they may take to come.
@@ -129,6 +131,8 @@ class LimitSettings(msgspec.Struct):
     mutation_bytes: int = MUTATION_BYTES
     threads: int = 8
     throttled_operations: int = 1
+    job_threads: int = 2
+    jobs: int = 1000
     keep_alive_seconds: int = 75
     head_bytes: int = 128 << 10
     head_seconds: float = 30.0

@@ -18,7 +18,9 @@ from dvid_framework import __version__
 from dvid_framework.config import Config
 from dvid_framework.events.activity import Activity
 from dvid_framework.events.feed import Follower
+from dvid_framework.events.jobs import Jobs
 from dvid_framework.events.kafka import Kafka, open_kafka
+from dvid_framework.events.upgrades import start_upgrades
 from dvid_framework.http.access.admin import AdminTokens
 from dvid_framework.http.access.cors import build_cors
 from dvid_framework.http.access.guard import build_guard
@@ -105,6 +107,7 @@ class Server:
         self.instances = Instances(
             self.repos, self.stores, self.datatypes, self.limits.mutation_bytes, self.config.plugin
         )
+        self.jobs = Jobs(self.stores, self.repos, self.instances, self.limits.job_threads, self.limits.jobs)
         self.cors = build_cors(self.config)
         self.guard = build_guard(self.config, self.repos, self.cors)
         self.pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="work")
@@ -139,6 +142,8 @@ class Server:
                 self._followers.append(
                     Follower(log, "plugins", lambda mutation: self.plugins.mutation(self, mutation), log.synced)
                 )
+        start_upgrades(self.jobs, self.repos, self.instances)
+        self.jobs.run()
 
     async def stop(self) -> None:
         """End: what runs is finished, then everything is synced and closed."""
@@ -148,6 +153,7 @@ class Server:
 
     def close(self) -> None:
         """Close everything, for a server that was never started or has been stopped."""
+        self.jobs.stop()
         for follower in self._followers:
             follower.stop()
         self._followers.clear()

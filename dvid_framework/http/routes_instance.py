@@ -1,4 +1,4 @@
-"""Routes below instances that every type has: info, help, tags, blobstore, and for logged types the mutations."""
+"""Routes below instances that every type has: info, help, tags, blobstore, jobs, and for logged types the mutations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dvid_framework.http.access.guard import check_readable
 from dvid_framework.http.answers import Answer, binary, empty, json_answer, text_answer
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.help import type_help
+from dvid_framework.http.routes_jobs import instance_jobs
 from dvid_framework.http.routing import get, point_read, post
 from dvid_framework.instances.datatype import Instance
 from dvid_framework.instances.wire import wire_entries
@@ -134,7 +135,7 @@ async def mutations_range(request: _Request, first: FromPath[str], last: FromPat
         return json_answer(await request.run(gather))
 
 
-routes_of_every_type: tuple[Any, ...] = (info, post_info, help_page, tags, post_tags, post_blob, blob)
+routes_of_every_type: tuple[Any, ...] = (info, post_info, help_page, tags, post_tags, post_blob, blob, instance_jobs)
 _logged: tuple[Any, ...] = (mutations, mutations_range)
 
 

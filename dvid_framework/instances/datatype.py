@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from dvid_framework.errors import BadRequest, Locked
+from dvid_framework.instances.jobs import JobRecord, Work
 from dvid_framework.instances.settings import CHECKSUM_TEXTS, compression_text
 from dvid_framework.storage import keys
 from dvid_framework.storage.base import Capability
@@ -79,12 +80,12 @@ class Instance:
     @property
     def record(self) -> InstanceRecord:
         """The stored record, as it is now."""
-        return self._context.repo.instances.get(self._context.record.name, self._context.record)
+        return self._context.repo.find_instance(self._context.record.id) or self._context.record
 
     @property
     def name(self) -> str:
         """Its name, unique in the repo."""
-        return self._context.record.name
+        return self.record.name
 
     @property
     def repo(self) -> Repo:
@@ -138,6 +139,10 @@ class Instance:
     def save_tags(self, tags: dict[str, str], user: str = "") -> None:
         """Store changed tags."""
         self._update({"Action": "tags"}, user, tags=tags)
+
+    def mark_upgraded(self) -> None:
+        """Note that the stored form is that of the installed datatype."""
+        self._update({"Action": "upgrade"}, "", type_version=self.datatype.version)
 
     def _update(self, entry: dict[str, Any], user: str, **changes: Any) -> None:
         context = self._context
@@ -215,6 +220,48 @@ class Instance:
             msgspec.structs.replace(msgspec.msgpack.decode(data, type=Mutation), number=number)
             for number, data in named
         ]
+
+    # -- work in the background
+
+    def jobs(self) -> Mapping[str, Work]:
+        """Return the work that the type does in the background, by the kind of job; by default none."""
+        return {}
+
+    def start_job(
+        self,
+        kind: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        version: VersionRecord | None = None,
+        user: str = "",
+        app: str = "",
+        txn: Txn | None = None,
+    ) -> JobRecord:
+        """Start a job; when this returns it survives a restart.
+
+        Args:
+            kind: one of the kinds of `jobs`.
+            arguments: what its work is told: texts, numbers, truth values, and lists and dictionaries of them.
+            version: the version that it is about.
+            user: who asked for it.
+            app: with which application.
+            txn: a transaction on this instance that starts the job, in its one unit.
+
+        Raises:
+            Unavailable: too many jobs wait.
+        """
+        record = self.record
+        number = 0 if version is None else version.id
+        return self._context.instances.jobs.start(
+            kind,
+            arguments or {},
+            repo=record.repo,
+            instance=record.id,
+            version=number,
+            user=user,
+            app=app,
+            txn=txn,
+        )
 
     def check(self, version: VersionRecord) -> Iterable[str]:
         """Yield a sentence for each thing that is wrong with the data at a version; `dvid fsck` calls it offline."""
@@ -303,7 +350,10 @@ class Datatype:
         return inspect.cleandoc(cls.__doc__ or "")
 
     @classmethod
-    def upgrade(cls, from_version: str) -> Callable[[Instance], None] | None:
-        """Return a job that brings an instance's stored form up to this version, or None if there is nothing to do."""
+    def upgrade(cls, from_version: str) -> str | None:
+        """Return the kind of job that brings an instance's stored form up to this version; None for nothing to do.
+
+        It is started when a server opens such an instance's folder; when it is done, the instance is of this version.
+        """
         del from_version
         return None

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from dvid_framework.errors import BadRequest, NotInstalled
+from dvid_framework.errors import BadRequest, NotInstalled, Unavailable
 from dvid_framework.instances.datatype import Datatype, Instance, InstanceContext
+from dvid_framework.instances.jobs import JobQueue
 from dvid_framework.instances.settings import split_settings
 from dvid_framework.storage.grids import GridVolume
 from dvid_framework.storage.stores import Stores
@@ -48,6 +49,32 @@ class Instances:
         self._options = dict(options or {})
         self._lock = threading.Lock()
         self._open: dict[int, Instance] = {}
+        self._jobs: JobQueue | None = None
+
+    @property
+    def jobs(self) -> JobQueue:
+        """Where instances queue their work in the background.
+
+        Raises:
+            Unavailable: this is no running server.
+        """
+        if self._jobs is None:
+            raise Unavailable("no jobs are done here: this is no running server")
+        return self._jobs
+
+    @jobs.setter
+    def jobs(self, queue: JobQueue) -> None:
+        self._jobs = queue
+
+    def by_id(self, repo: int, instance: int) -> Instance:
+        """Return an instance by the ids of its repo and of itself.
+
+        Raises:
+            BadRequest: it is gone.
+            NotInstalled: its datatype is not installed.
+        """
+        owner = self._repos.by_id(repo)
+        return self.get(owner, owner.instance_by_id(instance).name)
 
     def get(self, repo: Repo, name: str) -> Instance:
         """Return an instance.

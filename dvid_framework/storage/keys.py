@@ -1,6 +1,6 @@
 r"""Order-preserving keys: how everything that the core stores is named.
 
-    b"\x00" kind id                                   metadata: repos, versions, instances, counters
+    b"\x00" kind id                                   metadata: repos, versions, instances, counters, jobs
     b"\\x01" instance(4) type-key 00 01 version(4) m   data; m is 01 for a value and 00 for a tombstone
     b"\\x02" reference                                 blobs
     b"\\x03" seq(8)                                    the mutation log
@@ -33,6 +33,8 @@ __all__ = [
     "decode_type_key",
     "encode_type_key",
     "instance_bounds",
+    "job_bounds",
+    "job_key",
     "log_by_version_key",
     "log_key",
     "metadata_key",
@@ -48,6 +50,7 @@ _INSTANCE = Struct(">cI")
 _LOG = Struct(">cQ")
 _LOG_BY_VERSION = Struct(">cIIQ")
 _END = b"\x00\x01"
+_JOB = METADATA + b"job:"
 
 
 def encode_type_key(type_key: bytes) -> bytes:
@@ -81,6 +84,16 @@ def instance_bounds(instance: int) -> tuple[bytes, bytes]:
 def metadata_key(kind: bytes, number: int | None = None) -> bytes:
     """Return the key of a metadata record; kind is a few letters."""
     return METADATA + kind + (b"" if number is None else b":" + number.to_bytes(4, "big"))
+
+
+def job_key(number: str) -> bytes:
+    """Return the key of a job's record by its id, 32 hex digits."""
+    return _JOB + bytes.fromhex(number)
+
+
+def job_bounds() -> tuple[bytes, bytes]:
+    """Return (start, stop) of all records of jobs."""
+    return _JOB, after_prefix(_JOB)
 
 
 def blob_key(reference: bytes) -> bytes:

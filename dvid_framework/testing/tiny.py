@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -12,7 +12,10 @@ from dvid_framework.api import (
     FromPath,
     Instance,
     InstanceRequest,
+    Job,
     NotFound,
+    Step,
+    Work,
     binary,
     delete,
     empty,
@@ -27,6 +30,26 @@ __all__ = ["Tiny", "TinyInstance", "dvid_datatypes"]
 
 class TinyInstance(Instance):
     """A versioned dictionary of bytes."""
+
+    def jobs(self) -> Mapping[str, Work]:
+        """Return the work in the background: appending to all pairs."""
+        return {"append": self._append}
+
+    def _append(self, job: Job) -> Iterator[Step]:
+        """Append a text to the value of each key, once; the cursor is the last key that is done."""
+        version, last = job.version, job.cursor
+        assert version is not None
+        with self.view(version) as view:
+            todo = list(view.keys(b"" if last is None else last + b"\x00"))
+        done = job.arguments["total"] - len(todo)
+        for key in todo:
+            done += 1
+            with self.begin(version, user=job.user) as txn, self.view(version) as view:
+                value = view.get(key)
+                txn.put(key, bytes(value or b"") + job.arguments["text"].encode())
+                txn.emit("append", Key=_text(key))
+                job.keep(txn, Step(key, done, job.arguments["total"]))
+            yield Step(key, done, job.arguments["total"])
 
 
 class TinySettings(msgspec.Struct):
@@ -115,6 +138,18 @@ async def count(request: InstanceRequest[TinyInstance]) -> Answer:
     return json_answer({"count": sum(_bytes(key) in request.view for key in keys)})
 
 
+@post("/append")
+async def append(request: InstanceRequest[TinyInstance]) -> Answer:
+    """Append the body, a text, to the values of all keys that there are now, by a job; answers `{"job": ID}`."""
+    text = (await request.read_body()).decode("utf-8", "replace")
+
+    def start() -> str:
+        arguments = {"text": text, "total": len(list(request.view.keys(b"")))}
+        return request.instance.start_job("append", arguments, version=request.version, user=request.who).id
+
+    return json_answer({"job": await request.run(start)})
+
+
 class Tiny(Datatype):
     """A versioned dictionary of bytes, for tests."""
 
@@ -122,7 +157,7 @@ class Tiny(Datatype):
     url = "github.com/example/tiny"
     instance = TinyInstance
     settings = TinySettings
-    routes = (get_pair, set_pair, delete_pair, get_pairs, set_pairs, count)
+    routes = (get_pair, set_pair, delete_pair, get_pairs, set_pairs, count, append)
     logged = True
 
 

@@ -27,6 +27,7 @@ class Repo:
     dag: Dag
     mutation_ids: MutationIds
     instances: dict[str, InstanceRecord] = field(default_factory=dict)
+    _by_id: dict[int, InstanceRecord] = field(default_factory=dict)
 
     @property
     def id(self) -> int:
@@ -50,6 +51,29 @@ class Repo:
                 f"invalid data instance name {name!r}: the repo with root {self.root} has no such instance"
             )
         return record
+
+    def find_instance(self, number: int) -> InstanceRecord | None:
+        """Return the record of an instance by its id, or None."""
+        return self._by_id.get(number)
+
+    def instance_by_id(self, number: int) -> InstanceRecord:
+        """Return the record of an instance by its id.
+
+        Raises:
+            BadRequest: there is none any more.
+        """
+        record = self._by_id.get(number)
+        if record is None:
+            raise BadRequest(f"the instance {number} of the repo with root {self.root} is gone")
+        return record
+
+    def show_instance(self, record: InstanceRecord) -> None:
+        """Take in a new or changed record."""
+        before = self._by_id.get(record.id)
+        self._by_id[record.id] = record
+        self.instances[record.name] = record
+        if before is not None and before.name != record.name:
+            self.instances.pop(before.name, None)
 
     def select(self, selector: str) -> VersionRecord:
         """Return the version that a branch selector names in this repo.

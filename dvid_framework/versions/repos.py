@@ -74,7 +74,7 @@ class Repos:
         for instance in self._stored(_INSTANCE, InstanceRecord):
             if instance.tags is None:
                 instance.tags = {}  # the original shows an instance without tags so after a restart
-            self._repos[instance.repo].instances[instance.name] = instance
+            self._repos[instance.repo].show_instance(instance)
 
     def _stored(self, kind: bytes, record_type: type[_Record]) -> Iterator[_Record]:
         prefix = keys.METADATA + kind + b":"
@@ -139,7 +139,7 @@ class Repos:
                 self._versions[version.uuid] = (version.repo, version.id)
                 insort(self._sorted, version.uuid)
         for instance in instances:
-            self._repos[instance.repo].instances[instance.name] = instance
+            self._repos[instance.repo].show_instance(instance)
 
     # -- looking up
 

@@ -98,6 +98,10 @@ class Txn:
         self._batch.put(encoded + self._tombstone_tail, b"")
         self._check_size()
 
+    def extend(self, batch: Batch) -> None:
+        """Write the operations of a batch of the core's own records in the same unit."""
+        self._batch.extend(batch)
+
     def _check_size(self) -> None:
         if self._batch.stored_bytes > self._limit:
             raise TooLarge(f"a mutation has at most {self._limit} stored bytes; send it in parts")

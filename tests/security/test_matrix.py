@@ -20,6 +20,7 @@ from dvid_framework.server import Server
 from dvid_framework.testing import tiny
 from dvid_framework.testing.client import Client, Reply
 from dvid_framework.testing.gateway import FakeGateway
+from dvid_framework.testing.jobs import wait_for_job
 from dvid_framework.testing.pytest_plugin import ServerFactory
 
 ADMIN = "the-admin-token"
@@ -34,6 +35,8 @@ CORE = {
     ("GET", "/api/heartbeat"): OPEN,
     ("GET", "/api/help"): OPEN,
     ("GET", "/api/help/{type_name:str}"): OPEN,
+    ("GET", "/api/jobs"): OPEN,  # filtered
+    ("GET", "/api/jobs/{job:str}"): OPEN,  # 404 for who may not read its repo
     ("GET", "/api/load"): OPEN,
     ("GET", "/api/node/{uuid:str}/commit"): READ,
     ("GET", "/api/node/{uuid:str}/log"): READ,
@@ -55,6 +58,8 @@ CORE = {
     ("GET", "/api/user-latencies"): OPEN,
     ("GET", "/interface/version"): OPEN,
     ("HEAD", "/api/repo/{uuid:str}"): READ,
+    ("POST", "/api/jobs/{job:str}/cancel"): WRITE,
+    ("POST", "/api/jobs/{job:str}/resume"): WRITE,
     ("POST", "/api/node/{uuid:str}/branch"): WRITE,
     ("POST", "/api/node/{uuid:str}/commit"): WRITE,
     ("POST", "/api/node/{uuid:str}/log"): WRITE,
@@ -76,11 +81,13 @@ TINY = {
     ("GET", "/blobstore/{reference:str}"): READ,
     ("GET", "/help"): READ,
     ("GET", "/info"): READ,
+    ("GET", "/jobs"): READ,
     ("GET", "/mutations"): READ,
     ("GET", "/mutations-range/{first:str}/{last:str}"): READ,
     ("GET", "/pair/{key:str}"): READ,
     ("GET", "/pairs"): READ,
     ("GET", "/tags"): READ,
+    ("POST", "/append"): WRITE,
     ("POST", "/blobstore"): WRITE,
     ("POST", "/count"): WRITE,
     ("POST", "/info"): WRITE,
@@ -156,11 +163,15 @@ def settings_of(mode: str, folder: Path, gateway: str) -> AuthSettings:
     )
 
 
-def _prepare(client: Client) -> None:
+def _prepare(client: Client) -> str:
+    """Make two repos; returns the id of a job of the first one."""
     for root in (MINE, OTHERS):
         client.post("/api/repos", {"root": root}).ok()
         client.new_instance(root, "tiny", "t")
     assert client.post(f"/api/node/{MINE}/t/blobstore", b"").json()["reference"] == BLOB
+    job = str(client.post(f"/api/node/{MINE}/t/append", b"x").ok().json()["job"])
+    wait_for_job(client, job)
+    return job
 
 
 def _routes(app: Dispatch) -> list[tuple[bool, str, str]]:
@@ -168,8 +179,10 @@ def _routes(app: Dispatch) -> list[tuple[bool, str, str]]:
     return core + [(True, *route) for route in app._types["tiny"].routes()]
 
 
-def _ask(client: Client, below: bool, method: str, template: str, headers: dict[str, str], admin: bool) -> Reply:
-    path = f"/api/node/{MINE}/t{template}" if below else template
+def _ask(
+    client: Client, below: bool, method: str, template: str, headers: dict[str, str], job: str, admin: bool
+) -> Reply:
+    path = (f"/api/node/{MINE}/t{template}" if below else template).replace("{job:str}", job)
     for name, value in {"uuid": MINE, "branch": "master", "type_name": "tiny", "first": MINE, "last": MINE}.items():
         path = path.replace(f"{{{name}:str}}", value)
     path = path.replace("{key:str}", "a").replace("{reference:str}", BLOB)
@@ -195,7 +208,7 @@ def test_every_route_lets_in_whom_the_table_says(
     plugins = Plugins({"tiny": tiny}, discover=False)
     gateway.users.update(GATEWAY_USERS)
     plain = dvid_server(tmp_path / "data", plugins=plugins)
-    _prepare(plain.client)
+    job = _prepare(plain.client)
     plain.stop()
     config = Config(auth=settings_of(mode, tmp_path, gateway.url))
     server = dvid_server(tmp_path / "data", config=config, plugins=plugins, admin_token=ADMIN)
@@ -203,7 +216,7 @@ def test_every_route_lets_in_whom_the_table_says(
     for below, method, template in _routes(server.server.app):
         asked = row_of(below, method, template)
         for caller in CALLERS:
-            reply = _ask(server.client, below, method, template, headers_of(mode, caller), caller == "admin")
+            reply = _ask(server.client, below, method, template, headers_of(mode, caller), job, caller == "admin")
             if _let_in(mode, asked, method, reply) != (caller in LET_IN[mode][asked]):
                 wrong.append((method, template, caller, reply.status, reply.body[:80]))
     assert wrong == []

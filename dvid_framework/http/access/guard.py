@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dvid_framework.config import Config
     from dvid_framework.http.call import Call
 
-__all__ = ["Guard", "build_guard", "check_readable", "visible_versions"]
+__all__ = ["Guard", "build_guard", "check_readable", "check_writable", "visible_versions"]
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -166,6 +166,16 @@ def check_readable(call: Call, repo: Repo, versions: set[int]) -> None:
     if seen is not None and not seen.issuperset(versions):
         refusal = (call.caller or ANYONE).judge(repo.root, False)
         assert refusal is not None
+        raise refusal
+
+
+def check_writable(call: Call, repo: Repo) -> None:
+    """Refuse a request that changes something of a repo that is not named in its path.
+
+    Raises:
+        DvidError: of the status that the mode has for it.
+    """
+    if call.server.guard is not None and (refusal := (call.caller or ANYONE).judge(repo.root, True)) is not None:
         raise refusal
 
 

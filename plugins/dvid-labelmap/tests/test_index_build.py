@@ -98,14 +98,14 @@ def test_writes_wait_until_bodies_are_indexed(
 ) -> None:
     server, expected = old_folder
     left = list(expected)[1]
-    gate, slow = SimpleNamespace(open=False), index_build.build_indices
+    gate, slow = SimpleNamespace(open=False), index_build._index_version
 
-    def build(instance: Any) -> None:
+    def build(instance: Any, version: Any, first: int) -> Iterator[int]:
         while not gate.open:
             time.sleep(0.01)
-        slow(instance)
+        yield from slow(instance, version, first)
 
-    monkeypatch.setattr(index_build, "build_indices", build)
+    monkeypatch.setattr(index_build, "_index_version", build)
     server.restart()
     block = np.full((16, 16, 16), 77, np.uint64)
     requests = [
@@ -136,23 +136,31 @@ def test_a_build_that_was_cut_off_begins_again(
     done: list[int] = []
     whole = index_build._index_version
 
-    def index_version(instance: Any, version: Any) -> None:
-        if len(done) == 1:
+    def index_version(instance: Any, version: Any, first: int) -> Iterator[int]:
+        if done:
             raise index_build.Unavailable("the disk is away")
-        done.append(version.id)
-        whole(instance, version)
+        for indexed in whole(instance, version, first):
+            done.append(indexed)
+            yield indexed
+            if len(done) == 2:
+                raise index_build.Unavailable("the disk is away")
 
     monkeypatch.setattr(index_build, "_BATCH_BLOCKS", 3)
     monkeypatch.setattr(index_build, "_index_version", index_version)
     server.restart()
     assert listed(server, left) is None
-    while not done or listed(server, right) is not None:
+    address = f"/api/node/{right}/seg/jobs"
+    while (job := server.client.json(address)[0])["error"] != "the disk is away":
         time.sleep(0.01)
+    assert (job["state"], job["kind"], job["done"], job["total"]) == ("queued", "index", 0, 3)
+    assert done == [3, 6]
     server.stop()
     monkeypatch.setattr(index_build, "_index_version", whole)
     server.restart()
     for version, volume in expected.items():
         assert wait_for(server, version) == sizes_of(volume)
     assert check(server.server.stores, server.server.repos, server.server.instances).clean
-    assert LabelMap.upgrade("0.1") is index_build.build_indices
+    assert server.client.json(address)[0]["id"] == job["id"]
+    assert server.client.json(f"/api/node/{right}/seg/info")["Base"]["TypeVersion"] == "0.2"
+    assert LabelMap.upgrade("0.1") == "index"
     assert LabelMap.upgrade("0.2") is None

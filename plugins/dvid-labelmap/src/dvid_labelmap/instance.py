@@ -11,14 +11,14 @@ from weakref import WeakValueDictionary
 import msgspec
 from dvid_voxels.geometry import Triple
 
-from dvid_framework.api import Instance, InstanceContext, VersionRecord
+from dvid_framework.api import Instance, InstanceContext, VersionRecord, Work
 from dvid_labelmap.keys import EXTENTS
 from dvid_labelmap.model import Extents, LabelMapSettings, changed_settings
 from dvid_labelmap.ops.body_index import supervoxel_sizes
 from dvid_labelmap.ops.checking import damaged_blocks
 from dvid_labelmap.ops.counters import Counters
 from dvid_labelmap.ops.extents import extents_at, read_extents
-from dvid_labelmap.ops.index_build import IndexBuild
+from dvid_labelmap.ops.index_build import INDEX_JOB, IndexBuild, build_indices
 from dvid_labelmap.ops.index_checking import wrong_bodies, wrong_mappings
 from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.mapping_store import Mappings
@@ -146,7 +146,7 @@ class LabelMapInstance(Instance):
     # -- bodies
 
     def check_indexed(self) -> None:
-        """Check that bodies can be asked for and changed; of an instance of an earlier stage, begin to index them.
+        """Check that bodies can be asked for and changed.
 
         Raises:
             Unavailable: they are being indexed.
@@ -156,6 +156,10 @@ class LabelMapInstance(Instance):
     def is_indexed(self) -> bool:
         """Tell whether bodies can be asked for."""
         return self._index_build.is_done()
+
+    def jobs(self) -> Mapping[str, Work]:
+        """Return the work in the background: indexing the bodies of an instance of an earlier stage."""
+        return {INDEX_JOB: lambda job: build_indices(self, job)}
 
     # -- settings
 

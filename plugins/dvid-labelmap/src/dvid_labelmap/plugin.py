@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dvid_framework.api import Datatype, Instance, LabelsAt, SupervoxelsOf, hookimpl
+from dvid_framework.api import Datatype, LabelsAt, SupervoxelsOf, hookimpl
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.model import LabelMapSettings, new_settings
-from dvid_labelmap.ops.index_build import build_indices, has_indices
+from dvid_labelmap.ops.index_build import INDEX_JOB, has_indices
 from dvid_labelmap.routes import ROUTES
 
 __all__ = ["LabelMap", "dvid_datatypes"]
@@ -52,9 +52,9 @@ class LabelMap(Datatype):
         return new_settings(config)
 
     @classmethod
-    def upgrade(cls, from_version: str) -> Callable[[Instance], None] | None:
-        """Return what builds the indices of bodies that instances of the first stage did not have."""
-        return None if has_indices(from_version) else build_indices
+    def upgrade(cls, from_version: str) -> str | None:
+        """Return the job that builds the indices of bodies, which instances of the first stage did not have."""
+        return None if has_indices(from_version) else INDEX_JOB
 
 
 @hookimpl

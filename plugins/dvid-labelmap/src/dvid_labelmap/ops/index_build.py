@@ -1,20 +1,18 @@
-"""Indices of instances of an earlier stage, which had voxels but no bodies: built in the background, once.
+"""Indices of instances of an earlier stage, which had voxels but no bodies: built by a job, once.
 
-Version by version, parents first, of the blocks that each wrote itself, which the mutation log names. Begun again after
-a restart it does the same again, which changes nothing that was done; a marker in the store tells that all is done.
+Version by version, parents first, of the blocks that each wrote itself, which the mutation log names. What is indexed
+twice after a crash is as if it were indexed once.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from dvid_labels.types import Buffer
 
-from dvid_framework.api import DvidError, Instance, Unavailable, VersionRecord
+from dvid_framework.api import Job, Step, Unavailable, VersionRecord
 from dvid_labelmap.keys import INDEXED
 from dvid_labelmap.ops.index_rows import Integers
 from dvid_labelmap.ops.indexing import index_blocks, stored_payloads
@@ -22,14 +20,15 @@ from dvid_labelmap.ops.indexing import index_blocks, stored_payloads
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
 
-__all__ = ["IndexBuild", "build_indices", "has_indices"]
+__all__ = ["INDEX_JOB", "IndexBuild", "build_indices", "has_indices", "needs_indices"]
 
+INDEX_JOB = "index"
+"""The kind of job that indexes the bodies of an instance of an earlier stage."""
 _FIRST_INDEXED = (0, 2)
 """The version of the datatype from which on instances have indices from the beginning."""
 _BATCH_BLOCKS = 512
 _RETRY_SECONDS = 5
 _ACTIONS = ("blocks", "ingest-blocks")
-_log = logging.getLogger(__name__)
 
 
 def _own_blocks(instance: LabelMapInstance, version: VersionRecord) -> Integers:
@@ -45,15 +44,12 @@ def _own_blocks(instance: LabelMapInstance, version: VersionRecord) -> Integers:
     return np.unique(np.concatenate(written)[:, ::-1], axis=0)[:, ::-1].astype(np.int64)
 
 
-def _batches(blocks: Integers) -> Iterator[Integers]:
-    for first in range(0, len(blocks), _BATCH_BLOCKS):
-        yield blocks[first : first + _BATCH_BLOCKS]
-
-
-def _index_version(instance: LabelMapInstance, version: VersionRecord) -> None:
-    """Index the blocks that a version wrote itself; its parents are done."""
+def _index_version(instance: LabelMapInstance, version: VersionRecord, first: int) -> Iterator[int]:
+    """Index the blocks that a version wrote itself, but the first ones; yields how many are done. Its parents are."""
     parents = [instance.repo.dag[number] for number in instance.repo.dag.parents(version.id)]
-    for coordinates in _batches(_own_blocks(instance, version)):
+    blocks = _own_blocks(instance, version)
+    for start in range(first, len(blocks), _BATCH_BLOCKS):
+        coordinates = blocks[start : start + _BATCH_BLOCKS]
         former: list[list[Buffer | None]] = []
         for parent in parents if instance.record.versioned else []:
             with instance.view(parent) as view:
@@ -66,68 +62,54 @@ def _index_version(instance: LabelMapInstance, version: VersionRecord) -> None:
             index_blocks(instance, view, txn, coordinates[there], payloads, olds)
             txn.mark_internal()
             txn.emit("index")
+        yield start + len(coordinates)
 
 
-def build_indices(instance: Instance) -> None:
-    """Build the indices of all versions of an instance that has none yet, and mark that it is done."""
-    instance = cast("LabelMapInstance", instance)
+def build_indices(instance: LabelMapInstance, job: Job) -> Iterator[Step]:
+    """Build the indices of all versions of an instance that has none yet.
+
+    The cursor is the number of versions that are done, and the number of blocks that are done of the next one.
+    """
     dag = instance.repo.dag
-    if instance.settings.indexed_labels:
-        for version in dag if instance.record.versioned else [dag.root]:
-            _index_version(instance, version)
-    with instance.begin(dag.root, lift_lock=True) as txn:
-        txn.put_shared(INDEXED, b"")
-        txn.mark_internal()
-        txn.emit("index", Done=True)
+    versions = (list(dag) if instance.record.versioned else [dag.root]) if needs_indices(instance) else []
+    done, blocks = job.cursor or (0, 0)
+    for number, version in enumerate(versions[done:], done):
+        for indexed in _index_version(instance, version, blocks):
+            yield Step((number, indexed), number, len(versions))
+        blocks = 0
+        yield Step((number + 1, 0), number + 1, len(versions))
+
+
+def needs_indices(instance: LabelMapInstance) -> bool:
+    """Tell whether an instance should have indices of bodies and may lack some."""
+    if has_indices(instance.record.type_version) or not instance.settings.indexed_labels:
+        return False
+    return not instance.own_values(INDEXED)
 
 
 class IndexBuild:
-    """Whether the bodies of an instance are indexed, and the work of it where they are not."""
+    """Whether the bodies of an instance are indexed."""
 
     def __init__(self, instance: LabelMapInstance) -> None:
         self._instance = instance
-        self._done = has_indices(instance.record.type_version)
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._error = ""
+        self._done = False
 
     def check(self) -> None:
-        """Return if bodies are indexed; else see that they will be.
+        """Return if bodies are indexed.
 
         Raises:
             Unavailable: they are being indexed.
         """
-        if self.is_done():
-            return
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"index of {self._instance.name}", daemon=True)
-                self._thread.start()
-        raise Unavailable(
-            f"the bodies of {self._instance.name!r} are being indexed, once, after an upgrade{self._error}; ask later",
-            _RETRY_SECONDS,
-        )
+        if not self.is_done():
+            raise Unavailable(
+                f"the bodies of {self._instance.name!r} are being indexed, once, after an upgrade; "
+                "its address /jobs tells how far it is",
+                _RETRY_SECONDS,
+            )
 
     def is_done(self) -> bool:
         """Tell whether bodies are indexed."""
-        self._done = self._done or bool(self._instance.own_values(INDEXED))
-        return self._done
-
-    def _run(self) -> None:
-        try:
-            build_indices(self._instance)
-            self._done = True
-        except DvidError as error:
-            _log.exception("the bodies of %r could not be indexed", self._instance.name)
-            self._error = f" (it failed and begins again: {error.message})"
-        finally:
-            self._thread = None
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until nothing is being indexed; tells whether all is done."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(seconds)
+        self._done = self._done or not needs_indices(self._instance)
         return self._done
 
 

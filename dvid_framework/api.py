@@ -25,6 +25,7 @@ from dvid_framework.errors import (
     Unavailable,
 )
 from dvid_framework.hookspecs import hookimpl
+from dvid_framework.http.access.guard import check_readable
 from dvid_framework.http.answers import Answer, Pieces, binary, empty, json_answer, text_answer
 from dvid_framework.http.auth import need_admin
 from dvid_framework.http.cacheable import cacheable, cacheable_json
@@ -113,6 +114,7 @@ __all__ = [
     "binary",
     "cacheable",
     "cacheable_json",
+    "check_readable",
     "delete",
     "empty",
     "get",

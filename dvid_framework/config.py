@@ -30,6 +30,7 @@ _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:]*):(?P<port>\d{1,5})")
 
 
 _WIRE_NAMES = {
+    "allow_labelmap_split": "allowLabelmapSplit",
     "allow_timing": "allowTiming",
     "block_list_file": "blockListFile",
     "cors_domains": "corsDomains",
@@ -48,6 +49,7 @@ class ServerSettings(msgspec.Struct, rename=_WIRE_NAMES):
         rwmode: `readonly`, `fullwrite` (committed versions accept writes) or empty.
         min_mutation_id_start: the first mutation id of a repo.
         block_list_file: users and addresses that are not served.
+        allow_labelmap_split: let bodies of labelmaps be split by voxels; supervoxels always can be.
         allow_timing: let web pages measure requests below instances.
         allow_public: listen elsewhere than on loopback without an admin token or `[auth]`.
         admin_token_file: a file with an admin token on each line, read again by `reload-auth`.
@@ -60,6 +62,7 @@ class ServerSettings(msgspec.Struct, rename=_WIRE_NAMES):
     rwmode: str = ""
     min_mutation_id_start: int = FIRST_MUTATION_ID
     block_list_file: str = ""
+    allow_labelmap_split: bool = False
     allow_timing: bool = False
     allow_public: bool = False
     admin_token_file: str = ""

@@ -11,7 +11,7 @@ import msgspec
 from dvid_framework.errors import CorruptValue, DvidError
 from dvid_framework.instances.registry import Instances
 from dvid_framework.storage import keys
-from dvid_framework.storage.blobs import fnv1_128
+from dvid_framework.storage.blobs import is_name_of
 from dvid_framework.storage.envelope import open_value
 from dvid_framework.storage.log import CommitLog
 from dvid_framework.storage.stores import Stores
@@ -112,7 +112,7 @@ def _check_blobs(log: CommitLog, report: Report) -> None:
     for key, sealed in _entries(log, keys.BLOB, keys.LOG, report):
         report.count("blobs")
         value = _opened(key, sealed, report)
-        if value is not None and fnv1_128(bytes(value)) != key[1:]:
+        if value is not None and not is_name_of(key[1:], bytes(value)):
             report.problems.append(f"the blob {key[1:].hex()} does not have the hash that names it")
 
 

@@ -15,7 +15,6 @@ from dvid_framework.http.help import type_help
 from dvid_framework.http.routes_jobs import instance_jobs
 from dvid_framework.http.routing import get, point_read, post
 from dvid_framework.instances.datatype import Instance
-from dvid_framework.instances.wire import wire_entries
 from dvid_framework.storage.blobs import get_blob, put_blob
 from dvid_framework.versions.record import VersionRecord
 
@@ -93,12 +92,7 @@ async def blob(request: _Request, reference: FromPath[str]) -> Answer:
 
 def _wire(instance: Instance, version: VersionRecord) -> list[dict[str, Any]]:
     """The log entries of one version as the wire has them: not those that the original does not log."""
-    return [
-        entry
-        for mutation in instance.mutations(version)
-        if not mutation.internal
-        for entry in wire_entries(mutation, instance.repo.dag[mutation.version].uuid, instance.datatype)
-    ]
+    return [entry for mutation in instance.mutations(version) for entry in instance.wire_entries(mutation)]
 
 
 @get("/mutations")

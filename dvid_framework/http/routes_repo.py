@@ -147,6 +147,7 @@ async def merge(request: CoreRequest, uuid: FromPath[str]) -> Answer:
 
     Body: `{"mergeType": "conflict-free", "parents": [UUID, UUID, ...], "note": "..."}`. What a key reads as is decided
     when it is read: a change on one side wins; a key changed on several sides is a conflict until it is written anew.
+    409 if several sides changed an instance whose type can't follow that, such as a labelmap.
     Answers `{"child": UUID}`.
     """
     del uuid
@@ -154,6 +155,7 @@ async def merge(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     if body.mergetype != "conflict-free":
         raise BadRequest(f'"mergeType" must be "conflict-free", and not {body.mergetype!r}')
     parents = _parents(request, body.parents)
+    await request.run(request.server.instances.check_version_merge, request.repo, parents)
     child = await request.run(add_merge, request.server.repos, request.repo, parents, body.note, request.who)
     return json_answer({"child": child.uuid})
 
@@ -172,6 +174,7 @@ async def resolve(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     server, repo = request.server, request.repo
     instances = [(record, server.stores.log(record.store)) for record in map(repo.instance, body.data)]
     parents = _parents(request, body.parents)
+    await request.run(server.instances.check_version_merge, repo, parents)
     child = await request.run(add_resolved_merge, server.repos, repo, instances, parents, body.note, request.who)
     return json_answer({"child": child.uuid})
 

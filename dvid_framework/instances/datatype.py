@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +13,7 @@ import msgspec
 from dvid_framework.errors import BadRequest, Locked
 from dvid_framework.instances.jobs import JobRecord, Work
 from dvid_framework.instances.settings import CHECKSUM_TEXTS, compression_text
+from dvid_framework.instances.wire import wire_entries
 from dvid_framework.storage import keys
 from dvid_framework.storage.base import Capability
 from dvid_framework.storage.envelope import CODECS, open_value
@@ -216,10 +217,26 @@ class Instance:
     def mutations(self, version: VersionRecord) -> list[Mutation]:
         """Return the mutation records of exactly one version, in order, internal ones included."""
         named = self._context.log.named(self._context.record.id, self._at(version))
-        return [
-            msgspec.structs.replace(msgspec.msgpack.decode(data, type=Mutation), number=number)
-            for number, data in named
-        ]
+        return [_numbered(number, data) for number, data in named]
+
+    def latest_mutations(self, version: VersionRecord) -> Iterator[Mutation]:
+        """Yield the mutation records of exactly one version, the newest first, each read when it is asked for."""
+        for number, data in self._context.log.named_backwards(self._context.record.id, self._at(version)):
+            yield _numbered(number, data)
+
+    def wire_entries(self, mutation: Mutation) -> list[dict[str, Any]]:
+        """Return what a mutation record did as `mutations` shows it: nothing of one that is internal."""
+        if mutation.internal:
+            return []
+        return wire_entries(mutation, self.repo.dag[mutation.version].uuid, self.datatype)
+
+    def check_version_merge(self, parents: Sequence[VersionRecord]) -> None:
+        """Refuse a merge of versions that the data of this instance could not follow; by default none.
+
+        Raises:
+            Conflict: this instance could not.
+        """
+        del parents
 
     # -- work in the background
 
@@ -270,6 +287,10 @@ class Instance:
 
     def close(self) -> None:
         """Release what the instance holds; the server is stopping."""
+
+
+def _numbered(number: int, data: bytes) -> Mutation:
+    return msgspec.structs.replace(msgspec.msgpack.decode(data, type=Mutation), number=number)
 
 
 class Datatype:

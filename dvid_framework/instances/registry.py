@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,7 +15,7 @@ from dvid_framework.instances.jobs import JobQueue
 from dvid_framework.instances.settings import split_settings
 from dvid_framework.storage.grids import GridVolume
 from dvid_framework.storage.stores import Stores
-from dvid_framework.versions.changes import log_lines
+from dvid_framework.versions.changes import check_parents, log_lines
 from dvid_framework.versions.ids import new_uuid
 from dvid_framework.versions.record import InstanceRecord, VersionRecord
 from dvid_framework.versions.repo import Repo
@@ -189,6 +189,18 @@ class Instances:
             }
             self._repos.write([entry], repo=now, instances=(record,), user=user)
         return self.get(repo, record.name)
+
+    def check_version_merge(self, repo: Repo, parents: Sequence[tuple[Repo, VersionRecord]]) -> None:
+        """Check that versions can be merged, and that the data of all instances can follow.
+
+        Raises:
+            BadRequest: see `check_parents`.
+            Conflict: an instance can't follow.
+        """
+        check_parents(repo, parents)
+        for record in list(repo.instances.values()):
+            if record.type_name in self.datatypes:
+                self.get(repo, record.name).check_version_merge([version for _, version in parents])
 
     def type_names_in_use(self) -> set[str]:
         """Return the names of the types that have instances now."""

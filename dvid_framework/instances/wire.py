@@ -15,6 +15,8 @@ __all__ = ["wire_entries"]
 def wire_entries(mutation: Mutation, uuid: str, datatype: type[Datatype] | None) -> list[dict[str, Any]]:
     """Return the entries of a mutation of an instance with the fields that all of them have.
 
+    Fields whose names begin with `_` are the type's own, and stay in the record.
+
     Args:
         mutation: the record.
         uuid: UUID of its version.
@@ -26,4 +28,7 @@ def wire_entries(mutation: Mutation, uuid: str, datatype: type[Datatype] | None)
     if datatype is not None and datatype.logs_users:
         extra |= {"User": mutation.user} if mutation.user else {}
         extra |= {"App": mutation.app} if mutation.app else {}
-    return [{**entry, **extra} for entry in mutation.entries]
+    return [
+        {**{field: value for field, value in entry.items() if not field.startswith("_")}, **extra}
+        for entry in mutation.entries
+    ]

@@ -1,13 +1,14 @@
-"""Blobs of a store, named by the FNV-1 128 hash of their bytes; unversioned, and never deleted.
+"""Blobs of a store, named by a hash of their bytes of 128 bits; unversioned, and never deleted.
 
-FNV is no cryptographic hash: two blobs can be made to collide, so a blob whose bytes differ from the kept one of the
-same name is refused rather than written over it.
+Those that clients post are named by FNV-1, those that belong to mutations by MD5. Neither is safe: two blobs can be
+made to collide, so a blob whose bytes differ from the kept one of the same name is refused rather than written over it.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 
 from dvid_framework.errors import BadRequest, Conflict, NotFound
 from dvid_framework.storage.base import Store
@@ -15,7 +16,7 @@ from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.envelope import LZ4, open_value, seal_value
 from dvid_framework.storage.keys import blob_key
 
-__all__ = ["blob_reference", "get_blob", "put_blob"]
+__all__ = ["add_blob", "blob_reference", "get_blob", "is_name_of", "put_blob"]
 
 _PRIME = 0x1000000000000000000013B
 _BASIS = 0x6C62272E07BB014262B821756295C58D
@@ -52,6 +53,31 @@ def put_blob(store: Store, data: bytes) -> str:
     elif open_value(key, kept) != data:
         raise Conflict("a blob with other bytes has the same hash; it can't be kept under this name")
     return base64.urlsafe_b64encode(digest).decode()
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def add_blob(store: Store, batch: Batch, data: bytes) -> str:
+    """Add a blob to a batch that belongs to a mutation; returns its reference: the URL-safe base64 of its MD5.
+
+    Raises:
+        Conflict: another blob with the same hash is kept.
+    """
+    digest = _md5(data)
+    key = blob_key(digest)
+    kept = store.get(key)
+    if kept is None:
+        batch.put(key, seal_value(key, data, LZ4))
+    elif open_value(key, kept) != data:
+        raise Conflict("a blob with other bytes has the same hash; it can't be kept under this name")
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+def is_name_of(digest: bytes, data: bytes) -> bool:
+    """Tell whether a blob may be named by a digest."""
+    return digest == _md5(data) or digest == fnv1_128(data)
 
 
 def get_blob(store: Store, reference: str) -> memoryview:

@@ -8,7 +8,7 @@ fsync serves all the mutations that were written while the last one ran (group c
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dvid_framework.errors import CorruptValue, StorageError
@@ -165,6 +165,17 @@ class CommitLog:
                 raise CorruptValue(f"the mutation record {keys.number_of_log_key(key)} is missing")
             found.append((keys.number_of_log_key(key), bytes(open_value(key, value))))
         return found
+
+    def named_backwards(self, instance: int, version: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the records of one instance at one version, the newest first, each read when it is asked for."""
+        start = keys.log_by_version_key(instance, version, 0)
+        stop = keys.log_by_version_key(instance, version + 1, 0)
+        for name in self.store.scan_keys(start, stop, reverse=True):
+            key = keys.log_key(keys.number_of_log_key(name))
+            value = self.store.get(key)
+            if value is None:
+                raise CorruptValue(f"the mutation record {keys.number_of_log_key(key)} is missing")
+            yield keys.number_of_log_key(key), bytes(open_value(key, value))
 
     def close(self) -> None:
         """Sync what is written, and end."""

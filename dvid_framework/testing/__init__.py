@@ -3,8 +3,8 @@
 Installed with the core; pytest and hypothesis are needed only here. The pytest plugin `dvid` brings the fixtures.
 """
 
-from dvid_framework.config import Config, LimitSettings
+from dvid_framework.config import Config, LimitSettings, ServerSettings
 from dvid_framework.fsck import check
 from dvid_framework.plugins import Plugins
 
-__all__ = ["Config", "LimitSettings", "Plugins", "check"]
+__all__ = ["Config", "LimitSettings", "Plugins", "ServerSettings", "check"]

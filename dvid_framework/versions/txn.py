@@ -11,6 +11,7 @@ import msgspec
 from dvid_framework.errors import TooLarge
 from dvid_framework.storage import keys
 from dvid_framework.storage.batch import Batch
+from dvid_framework.storage.blobs import add_blob
 from dvid_framework.storage.envelope import NONE, seal_value
 from dvid_framework.storage.log import CommitLog
 from dvid_framework.versions.ids import now_rfc3339
@@ -101,6 +102,17 @@ class Txn:
     def extend(self, batch: Batch) -> None:
         """Write the operations of a batch of the core's own records in the same unit."""
         self._batch.extend(batch)
+
+    def put_blob(self, data: bytes) -> str:
+        """Keep bytes under a name made from them, unversioned; returns the reference for `GET blobstore/REFERENCE`.
+
+        Raises:
+            Conflict: other bytes have the same name.
+            TooLarge: the transaction is over its limit of stored bytes.
+        """
+        reference = add_blob(self._log.store, self._batch, data)
+        self._check_size()
+        return reference
 
     def _check_size(self) -> None:
         if self._batch.stored_bytes > self._limit:

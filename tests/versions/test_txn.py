@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dvid_framework.errors import Locked, StorageError, StoreFull, TooLarge
+from dvid_framework.errors import Conflict, Locked, NotFound, StorageError, StoreFull, TooLarge
+from dvid_framework.fsck import check
 from dvid_framework.instances.datatype import Instance
 from dvid_framework.storage.base import Store
-from dvid_framework.storage.keys import instance_bounds
+from dvid_framework.storage.batch import Batch
+from dvid_framework.storage.blobs import get_blob
+from dvid_framework.storage.envelope import seal_value
+from dvid_framework.storage.keys import blob_key, instance_bounds
 from dvid_framework.storage.memory import MemoryStore
 from dvid_framework.testing.core import Core
 from dvid_framework.testing.faults import FailingStore, PowerLossStore
@@ -252,3 +257,39 @@ def test_durable_mutations_survive_a_power_loss_and_the_rest_is_a_prefix(tmp_pat
             assert int(found.get(b"a", b"-1")) >= durable
             other.close()
     core.close()
+
+
+def test_a_blob_is_kept_with_its_mutation_or_not_at_all(core: Core, instance: Instance, repo: Repo) -> None:
+    with pytest.raises(ValueError, match="no"), instance.begin(repo.dag.root) as txn:  # noqa: PT012
+        reference = txn.put_blob(b"runs")
+        raise ValueError("no")
+    with pytest.raises(NotFound):
+        get_blob(core.log.store, reference)
+    for _ in range(2):
+        with instance.begin(repo.dag.root) as txn:
+            assert txn.put_blob(b"runs") == reference == "h4mDEXojcOW3AttJeG2gZw=="
+            txn.emit("did")
+    assert get_blob(core.log.store, reference) == b"runs"
+    assert check(core.stores, core.repos, core.instances).clean
+
+
+def test_a_blob_with_the_name_of_another_is_refused(core: Core, instance: Instance, repo: Repo) -> None:
+    batch = Batch()
+    key = blob_key(hashlib.md5(b"runs", usedforsecurity=False).digest())
+    batch.put(key, seal_value(key, b"others"))
+    core.log.store.write(batch)
+    with pytest.raises(Conflict), instance.begin(repo.dag.root) as txn:
+        txn.put_blob(b"runs")
+
+
+def test_the_latest_mutations_come_first(instance: Instance, repo: Repo) -> None:
+    for number in range(5):
+        with instance.begin(repo.dag.root) as txn:
+            txn.emit("did", Number=number, _Own=number)
+            if number == 3:
+                txn.mark_internal()
+    latest = list(instance.latest_mutations(repo.dag.root))
+    assert latest == instance.mutations(repo.dag.root)[::-1]
+    shown = [entry for mutation in latest for entry in instance.wire_entries(mutation)]
+    assert [entry["Number"] for entry in shown] == [4, 2, 1, 0]
+    assert not any("_Own" in entry for entry in shown)

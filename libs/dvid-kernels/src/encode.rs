@@ -106,10 +106,7 @@ impl Encoder {
 
     /// The label block of `shape` voxels from `low`; every table entry is used.
     pub fn encode(&mut self, volume: Volume, low: Shape, shape: Shape) -> Vec<u8> {
-        self.table.clear();
-        self.values.clear();
-        self.indices.clear();
-        self.counts.clear();
+        self.begin();
         let grid = shape.map(|n| n / SIDE);
         let mut cells = [0; CELLS];
         for z in 0..grid[2] {
@@ -123,7 +120,25 @@ impl Encoder {
         self.finish(grid)
     }
 
-    fn add(&mut self, cells: &[u64; CELLS]) {
+    /// Begins a block, whose sub-blocks follow with x fastest.
+    pub fn begin(&mut self) {
+        self.table.clear();
+        self.values.clear();
+        self.indices.clear();
+        self.counts.clear();
+    }
+
+    /// Adds a sub-block that is packed already: its own list of labels, and its values.
+    pub fn add_packed(&mut self, labels: &[u64], values: &[u8]) {
+        self.counts.extend_from_slice(&(labels.len() as u16).to_le_bytes());
+        for &label in labels {
+            self.indices.extend_from_slice(&self.table.number(label).to_le_bytes());
+        }
+        self.values.extend_from_slice(values);
+    }
+
+    /// Adds a sub-block.
+    pub fn add(&mut self, cells: &[u64; CELLS]) {
         if uniform(cells) {
             self.counts.extend_from_slice(&1u16.to_le_bytes());
             self.indices.extend_from_slice(&self.table.number(cells[0]).to_le_bytes());
@@ -139,7 +154,8 @@ impl Encoder {
         pack(&numbers, bits_for(count), &mut self.values);
     }
 
-    fn finish(&mut self, grid: [usize; 3]) -> Vec<u8> {
+    /// Ends the block.
+    pub fn finish(&mut self, grid: [usize; 3]) -> Vec<u8> {
         let table = self.table.labels();
         let body = self.counts.len() + self.indices.len() + self.values.len();
         let mut block = Vec::with_capacity(16 + 8 * table.len() + body);

@@ -28,6 +28,7 @@ mod reading;
 mod runs;
 mod segmentation;
 mod session;
+mod splitting;
 mod target;
 mod wire;
 mod writing;
@@ -41,5 +42,6 @@ fn _dvid_kernels(module: &Bound<PyModule>) -> PyResult<()> {
     reading::register(module)?;
     writing::register(module)?;
     bodies::register(module)?;
+    splitting::register(module)?;
     messages::register(module)
 }

@@ -87,6 +87,11 @@ class Segmentation:
         reply = self.get(f"raw/0_1_2/{joined(size)}/{joined(offset)}{query}", version=version).ok()
         return np.frombuffer(reply.body, "<u8").reshape(size[::-1])
 
+    def instance(self) -> Any:
+        """The server's own object."""
+        server = self.server.server
+        return server.instances.get(server.repos.find(self.root)[0], self.name)
+
     def commits(self) -> int:
         """The number of mutations of anything that the server has written."""
         return self.server.server.stores.log("default").written

@@ -324,13 +324,17 @@ def test_parameters_that_are_refused(row: Any) -> None:
     assert row.get("sizes?hash=00", [1]).status == 400
 
 
-def test_bodies_that_merged_branches_disagree_about_are_made_anew_by_writes(row: Any) -> None:
+def test_bodies_that_merged_branches_disagree_about_are_made_anew_by_writes(
+    row: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row.client.commit(row.root)
     sides = [row.client.child(row.root), row.client.child(row.root, branch="b")]
     for x, version in zip((3, 4), sides, strict=True):
         row.write_raw(solid(3), (x * BLOCK, 0, 0), version=version).ok()
         row.client.commit(version)
     body = {"mergeType": "conflict-free", "parents": sides, "note": ""}
+    assert row.client.post(f"/api/repo/{row.root}/merge", body).status == 409
+    monkeypatch.setattr(row.instance(), "check_version_merge", lambda parents: None)  # as in data of earlier servers
     merged = row.client.post(f"/api/repo/{row.root}/merge", body).ok().json()["child"]
     assert row.get("labels", [[48, 0, 0], [64, 0, 0]], merged).json() == [3, 3]
     assert row.get("size/3", version=merged).status == 409
@@ -340,6 +344,5 @@ def test_bodies_that_merged_branches_disagree_about_are_made_anew_by_writes(row:
     assert row.json("sparsevol-size/3", merged)["maxvoxel"] == [95, 15, 15]
     row.write_raw(solid(0, 2), (3 * BLOCK, 0, 0), version=merged).ok()
     assert row.json("size/3", merged) == {"voxels": 2 * BLOCK**3}
-    repo = next(repo for repo in row.server.server.repos if repo.root == row.root)
-    instance = row.server.server.instances.get(repo, "seg")
-    assert list(instance.check(repo.dag.head("master"))) == []
+    instance = row.instance()
+    assert list(instance.check(instance.repo.dag.head("master"))) == []

@@ -120,7 +120,7 @@ def test_settings_of_the_instance(segmentation: Any, server: ServerThread) -> No
     assert seg.json("info")["Extended"] == info
     help_text = seg.get("help").text
     assert "specificblocks" in help_text
-    assert not any(word in help_text for word in ("cleave", "renumber"))
+    assert all(word in help_text for word in ("cleave", "renumber", "split-supervoxel", "undo"))
     assert server.client.get("/api/help/labelmap").ok().body
 
 

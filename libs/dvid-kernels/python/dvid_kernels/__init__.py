@@ -23,6 +23,7 @@ from dvid_kernels._dvid_kernels import (
     read_voxels,
     relabel_block,
     relabel_payloads,
+    split_blocks,
     write_blocks,
 )
 
@@ -49,5 +50,6 @@ __all__ = [
     "read_voxels",
     "relabel_block",
     "relabel_payloads",
+    "split_blocks",
     "write_blocks",
 ]

@@ -84,6 +84,16 @@ def body_binary_blocks(
 def count_changes(
     old: Sequence[_Buffer | None], new: Sequence[_Buffer | None], shape: _Shape, threads: int
 ) -> tuple[NDArray[np.int64], _Labels, NDArray[np.int64]]: ...
+def split_blocks(
+    blocks: Sequence[_Buffer],
+    runs: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    shape: _Shape,
+    source: _Labels,
+    inside: _Labels,
+    outside: _Labels,
+    threads: int,
+) -> tuple[list[bytes], NDArray[np.int64], _Labels, NDArray[np.int64]]: ...
 def index_messages(
     labels: _Labels,
     firsts: NDArray[np.int64],

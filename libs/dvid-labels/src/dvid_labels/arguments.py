@@ -10,13 +10,17 @@ from dvid_labels.layout import SIDE, check_shape
 from dvid_labels.types import Labels, Payloads, Shape
 
 __all__ = [
+    "BlockRuns",
     "Bounds",
+    "LabelParts",
     "Region",
     "check_block_coordinates",
+    "check_block_runs",
     "check_bounds",
     "check_octants",
     "check_origins",
     "check_out",
+    "check_parts",
     "check_points",
     "check_region",
     "check_supervoxels",
@@ -27,6 +31,10 @@ __all__ = [
 Region: TypeAlias = tuple[Shape, Shape]
 #: Lowest and highest voxel (x, y, z), both within.
 Bounds: TypeAlias = tuple[Shape, Shape]
+#: Runs (m, 4) within their blocks, and where those of each block begin (n + 1,).
+BlockRuns: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
+#: Labels that ascend, what they become within runs, and what outside of them.
+LabelParts: TypeAlias = tuple[Labels, Labels, Labels]
 _INT32 = np.iinfo(np.int32)
 _MOST_THREADS = 8
 _FARTHEST = 1 << 40
@@ -176,3 +184,33 @@ def check_bounds(bounds: Bounds | None) -> Bounds:
     a, b, c = (max(int(n), _INT32.min) for n in low)
     d, e, f = (min(int(n), _INT32.max) for n in high)
     return (a, b, c), (d, e, f)
+
+
+def check_block_runs(runs: BlockRuns, block_shape: Shape, count: int) -> BlockRuns:
+    """Check the runs of `count` blocks: each within its block, those of a block together.
+
+    Raises:
+        ValueError: they are not such.
+    """
+    x, y, z = check_shape(block_shape)
+    rows = np.require(runs[0], np.int64, ["C", "A"]).reshape(-1, 4)
+    starts = np.require(runs[1], np.int64, ["C", "A"])
+    if starts.shape != (count + 1,) or starts[0] or starts[-1] != len(rows) or (starts[1:] < starts[:-1]).any():
+        raise ValueError("each block needs its runs")
+    room = np.array((x, y, z)) - rows[:, :3]
+    if (rows[:, :3] < 0).any() or (room < 1).any() or (rows[:, 3] < 1).any() or (rows[:, 3] > room[:, 0]).any():
+        raise ValueError("a run lies outside its block")
+    return rows, starts
+
+
+def check_parts(parts: LabelParts) -> LabelParts:
+    """Check what labels become: uint64 (k,) each, the first of them ascending.
+
+    Raises:
+        ValueError: they are not such.
+    """
+    source = check_supervoxels(parts[0])
+    inside, outside = (np.require(labels, np.uint64, ["C", "A"]) for labels in parts[1:])
+    if inside.shape != source.shape or outside.shape != source.shape:
+        raise ValueError("the labels must ascend, and each needs one label inside and one outside")
+    return source, inside, outside

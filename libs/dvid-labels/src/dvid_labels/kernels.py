@@ -29,6 +29,7 @@ __all__ = [
     "read_indices",
     "read_voxels",
     "relabel_block",
+    "split_blocks",
     "transcode",
     "write_blocks",
 ]
@@ -63,6 +64,7 @@ if TYPE_CHECKING or IMPLEMENTATION == "numpy":
         read_indices,
         read_voxels,
         relabel_block,
+        split_blocks,
         transcode,
         write_blocks,
     )
@@ -87,6 +89,7 @@ else:
         read_indices,
         read_voxels,
         relabel_block,
+        split_blocks,
         transcode,
         write_blocks,
     )

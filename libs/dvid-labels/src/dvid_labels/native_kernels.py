@@ -29,6 +29,7 @@ from dvid_labels.native_messages import (
     index_messages,
     read_indices,
 )
+from dvid_labels.native_splitting import split_blocks
 from dvid_labels.numpy_kernels import Compression
 from dvid_labels.parallel import each
 from dvid_labels.types import Buffer, Labels, Mapping, Payloads, Shape
@@ -53,6 +54,7 @@ __all__ = [
     "read_indices",
     "read_voxels",
     "relabel_block",
+    "split_blocks",
     "transcode",
     "write_blocks",
 ]

@@ -42,6 +42,7 @@ from dvid_labels.numpy_messages import (
     index_messages,
     read_indices,
 )
+from dvid_labels.numpy_splitting import split_blocks
 from dvid_labels.segmentation import encode_segmentation
 from dvid_labels.types import Buffer, Labels, Mapping, Payloads, Shape
 
@@ -65,6 +66,7 @@ __all__ = [
     "read_indices",
     "read_voxels",
     "relabel_block",
+    "split_blocks",
     "transcode",
     "write_blocks",
 ]

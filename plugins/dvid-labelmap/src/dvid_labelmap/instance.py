@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -23,10 +23,12 @@ from dvid_labelmap.ops.index_checking import wrong_bodies, wrong_mappings
 from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.mapping_store import Mappings
 from dvid_labelmap.ops.points import labels_at
+from dvid_labelmap.ops.turns import Turns
+from dvid_labelmap.ops.version_merges import check_one_side
 
 __all__ = ["LabelMapInstance"]
 
-_TURNS = 16
+_CROWD = 6
 _VALUES = [{"DataType": "uint64", "Label": "labelmap"}]
 
 
@@ -42,6 +44,8 @@ class LabelMapInstance(Instance):
         settings: its settings.
         counters: its counters of labels.
         mappings: what its supervoxels are mapped to.
+        turns: the locks of its bodies, blocks and versions.
+        crowd: where changes of bodies wait before they take a thread, so that reads find one.
     """
 
     settings: LabelMapSettings
@@ -51,12 +55,13 @@ class LabelMapInstance(Instance):
         self.counters = Counters(self)
         self.mappings = Mappings(self)
         self._index_build = IndexBuild(self)
-        self._turns = tuple(threading.RLock() for _ in range(_TURNS))
+        self.turns = Turns()
+        self.crowd = asyncio.Semaphore(_CROWD)
         self._queues: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
-    def turn(self, version: int) -> threading.RLock:
-        """Return the lock that orders the writes of voxels at a version, by its id; reads take none."""
-        return self._turns[version % _TURNS]
+    def turn(self, version: int) -> AbstractContextManager[None]:
+        """Return what is held while voxels of a version are written, by its id; reads take nothing."""
+        return self.turns.alone(version)
 
     def queue(self, version: int) -> asyncio.Lock:
         """Return where writers of a version wait before they take a thread, so that reads always find one."""
@@ -186,6 +191,10 @@ class LabelMapInstance(Instance):
         self.check_indexed()
         with self.view(version) as view:
             return [int(label) for label in supervoxel_sizes(view, body)[0].tolist()]
+
+    def check_version_merge(self, parents: Sequence[VersionRecord]) -> None:
+        """Refuse to merge versions of which several changed this instance: index, mapping and voxels would disagree."""
+        check_one_side(self, parents)
 
     def check(self, version: VersionRecord) -> Iterable[str]:
         """Yield a sentence for each block of a version that is damaged, and each body that is not what blocks say."""

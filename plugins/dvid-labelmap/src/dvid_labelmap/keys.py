@@ -23,6 +23,9 @@ __all__ = [
     "mapping_bounds",
     "mapping_key",
     "place_of_mapping",
+    "split_bounds",
+    "split_key",
+    "split_of_key",
     "summary_bounds",
     "summary_key",
 ]
@@ -33,6 +36,8 @@ _KEY = Struct(">BBIII")
 _CHUNK_KEY = Struct(">BQIII")
 _SUMMARY_KEY = Struct(">BQ")
 _MAPPING_KEY = Struct(">BIII")
+_SPLIT = 192
+_SPLIT_KEY = Struct(">BIQQ")
 _VERSION_KEY = Struct(">BI")
 _LARGEST = (1 << 64) - 1
 
@@ -133,3 +138,19 @@ def place_of_mapping(key: bytes) -> tuple[int, int]:
 def mapping_bounds(version: int) -> tuple[bytes, bytes]:
     """Return (start, stop) of the keys of the runs that a version has of its own."""
     return _VERSION_KEY.pack(_MAPPING, version), _VERSION_KEY.pack(_MAPPING, version + 1)
+
+
+def split_key(version: int, mutation_id: int, supervoxel: int) -> bytes:
+    """Return the key of what a supervoxel was split into, by the version and the mutation that split it."""
+    return _SPLIT_KEY.pack(_SPLIT, version, mutation_id, supervoxel)
+
+
+def split_of_key(key: bytes) -> tuple[int, int]:
+    """Return the mutation id and the supervoxel of a key of `split_key`."""
+    _, _, mutation_id, supervoxel = _SPLIT_KEY.unpack(key)
+    return mutation_id, supervoxel
+
+
+def split_bounds(version: int) -> tuple[bytes, bytes]:
+    """Return (start, stop) of the keys of the splits of a version."""
+    return _VERSION_KEY.pack(_SPLIT, version), _VERSION_KEY.pack(_SPLIT, version + 1)

@@ -68,6 +68,7 @@ class Counters:
         self._instance = instance
         self._shared: _Shared | None = None
         self._largest: dict[int, int] = {}
+        self._taken = 0  # the last label that was given to a change that is not committed yet
         self.lock = threading.RLock()
 
     def _read(self) -> _Shared:
@@ -82,7 +83,8 @@ class Counters:
     @property
     def next_label(self) -> int:
         """The label that is given next."""
-        return self._read().last + 1
+        with self.lock:
+            return max(self._read().last, self._taken) + 1
 
     @property
     def largest_of_repo(self) -> int:
@@ -131,19 +133,46 @@ class Counters:
         Raises:
             BadRequest: there are not so many below the ceiling.
         """
+        first = self.take(count)
+        self.keep(txn, version, first + count - 1, members)
+        return first, first + count - 1
+
+    def take(self, count: int) -> int:
+        """Give new labels to a change that is still to be made, and will `keep` them; returns the first.
+
+        What was given and is never kept is given again after a restart only, for nobody saw it.
+
+        Raises:
+            BadRequest: there are not so many below the ceiling.
+        """
+        with self.lock:
+            shared = self._read()
+            before = max(shared.last, self._taken)
+            last = before + count
+            if last > LARGEST_LABEL:
+                raise BadRequest(f"there are not {count} labels left after {before}")
+            if shared.next_label and shared.ceiling and last > shared.ceiling:
+                raise BadRequest(f"{count} labels after {before} would pass the ceiling of {shared.ceiling}")
+            self._taken = last
+            return before + 1
+
+    def keep(self, txn: Txn, version: int, label: int, members: Collection[int]) -> None:
+        """Add to a transaction that labels up to one were given at a version. The lock must be held until the commit.
+
+        Args:
+            txn: the transaction.
+            version: id of the version.
+            label: the largest of the labels that `take` gave.
+            members: ids of the version and all its ancestors.
+        """
         shared = self._read()
-        first, last = shared.last + 1, shared.last + count
-        if last > LARGEST_LABEL:
-            raise BadRequest(f"there are not {count} labels left after {shared.last}")
         if shared.next_label:
-            if shared.ceiling and last > shared.ceiling:
-                raise BadRequest(f"{count} labels after {shared.last} would pass the ceiling of {shared.ceiling}")
-            self._put_shared(txn, msgspec.structs.replace(shared, next_label=last))
-        else:
-            self._put_shared(txn, msgspec.structs.replace(shared, largest=last))
-        if last > self.largest(members):
-            self._put(txn, version, last)
-        return first, last
+            if label > shared.next_label:
+                self._put_shared(txn, msgspec.structs.replace(shared, next_label=label))
+        elif label > shared.largest:
+            self._put_shared(txn, msgspec.structs.replace(shared, largest=label))
+        if label > self.largest(members):
+            self._put(txn, version, label)
 
     def set_next(self, txn: Txn, label: int, ceiling: str | None) -> int:
         """Add to a transaction that the next label is the one after `label`; returns the bound. The lock must be held.
@@ -164,6 +193,7 @@ class Counters:
             raise BadRequest(
                 f"no label can be given after {label}" + (f" below the ceiling of {bound}" if bound else "")
             )
+        self._taken = 0
         self._put_shared(txn, msgspec.structs.replace(shared, next_label=label, ceiling=bound))
         return bound
 

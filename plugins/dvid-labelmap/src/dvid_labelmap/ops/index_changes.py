@@ -99,6 +99,7 @@ def change_rows(
     *,
     adding: bool = False,
     stamp: Stamp | None = None,
+    marking: bool = True,
     settle: Settle | None = None,
 ) -> None:
     """Change rows of indices.
@@ -109,6 +110,7 @@ def change_rows(
         rows: the rows; none twice.
         adding: whether voxels come to those that are there, or take their place, when 0 means that the row goes.
         stamp: what mutation of the bodies it is; without one only voxels were written.
+        marking: whether that mutation is the last to have changed each of the blocks.
         settle: makes a part of an index that merged branches disagree about.
 
     Raises:
@@ -117,7 +119,8 @@ def change_rows(
     """
     if not len(rows.bodies):
         return
-    touched = sort_rows(rows, None if stamp is None else np.full(len(rows.bodies), stamp.mutation_id, np.uint64))
+    mutation = stamp.mutation_id if stamp is not None and marking else 0
+    touched = sort_rows(rows, np.full(len(rows.bodies), mutation, np.uint64))
     keys = chunk_keys(touched.bodies, touched.chunks)
     before = read_chunks(view, keys) if settle is None else settled_chunks(view, keys, settle)
     after = before.added(touched.rows) if adding else before.replaced(touched.rows)

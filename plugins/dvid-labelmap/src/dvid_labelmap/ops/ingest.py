@@ -24,7 +24,15 @@ from dvid_labelmap.ops.indexing import index_blocks, stored_payloads
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
 
-__all__ = ["BlockWrite", "blocks_of_stream", "blocks_of_volume", "check_target", "store_blocks", "store_voxels"]
+__all__ = [
+    "BlockWrite",
+    "blocks_of_stream",
+    "blocks_of_volume",
+    "check_target",
+    "put_blocks",
+    "store_blocks",
+    "store_voxels",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,8 @@ def blocks_of_volume(
     return BlockWrite(coordinates[chosen], kept, Extents.of(box), largest)
 
 
-def _put_blocks(txn: Txn, scale: int, coordinates: NDArray[np.int64], payloads: Sequence[Buffer]) -> None:
+def put_blocks(txn: Txn, scale: int, coordinates: NDArray[np.int64], payloads: Sequence[Buffer]) -> None:
+    """Add blocks of a scale to a transaction: block coordinates, int64 (n, 3) as x, y, z, and payloads."""
     for (x, y, z), payload in zip(coordinates.tolist(), payloads, strict=True):
         txn.put(block_key(scale, (x, y, z)), bytes(payload), NONE)
 
@@ -154,13 +163,13 @@ def store_voxels(
     number = instance.number_of(version)
     instance.check_indexed()
     with instance.turn(number), instance.view(version) as view:
-        _put_blocks(txn, 0, write.coordinates, write.payloads)
+        put_blocks(txn, 0, write.coordinates, write.payloads)
         if downres:
             levels = instance.settings.max_downres_level
             for scale, coordinates, payloads in lower_scales(
                 view, write.coordinates, write.payloads, instance.settings.block_size, levels
             ):
-                _put_blocks(txn, scale, coordinates, payloads)
+                put_blocks(txn, scale, coordinates, payloads)
         if indexing and instance.settings.indexed_labels:
             former = stored_payloads(view, write.coordinates)
             index_blocks(instance, view, txn, write.coordinates, write.payloads, [former])
@@ -193,7 +202,7 @@ def store_blocks(
         TooLarge: they are more than one mutation may have.
     """
     with instance.turn(instance.number_of(version)):
-        _put_blocks(txn, scale, write.coordinates, write.payloads)
+        put_blocks(txn, scale, write.coordinates, write.payloads)
         _record(txn, "ingest-blocks", scale, write.coordinates)
         if numbered:
             _ = txn.mutation_id

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from dvid_labels.types import Buffer, Labels
+from dvid_labels.types import Labels
 
-from dvid_framework.api import BadRequest, Txn, VersionRecord, View
-from dvid_labelmap.keys import chunk_bounds, chunk_of_key
-from dvid_labelmap.ops.index_changes import Stamp, change_rows, put_summary, read_summaries
-from dvid_labelmap.ops.index_rows import Rows, blocks_of_places, joined_chunks
+from dvid_framework.api import BadRequest, View
+from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, joined_entries
+from dvid_labelmap.ops.body_rows import take_bodies
+from dvid_labelmap.ops.index_changes import change_rows, read_summaries
+from dvid_labelmap.ops.index_rows import Rows
 
-if TYPE_CHECKING:
-    from dvid_labelmap.instance import LabelMapInstance
-
-__all__ = ["merge_bodies", "parse_merge"]
+__all__ = ["merge_bodies", "move_into", "parse_merge"]
 
 
 def parse_merge(labels: Labels) -> tuple[int, list[int]]:
@@ -35,47 +33,44 @@ def parse_merge(labels: Labels) -> tuple[int, list[int]]:
     return target, sorted(set(others))
 
 
-def merge_bodies(
-    instance: LabelMapInstance, version: VersionRecord, txn: Txn, target: int, merged: Sequence[int], stamp: Stamp
-) -> None:
+def merge_bodies(change: BodyChange, target: int, merged: Sequence[int]) -> None:
     """Merge bodies into a target, and commit.
 
     Args:
-        instance: the instance.
-        version: the version.
-        txn: a transaction of both.
+        change: the change.
         target: the body that stays.
         merged: the bodies that become part of it, each once.
-        stamp: what the mutation leaves in the target; its id is taken from the transaction.
 
     Raises:
         BadRequest: one of them is no body.
         Unavailable: the bodies of the instance are still being indexed.
     """
+    instance, version, txn, _ = change
     instance.check_indexed()
-    with instance.turn(instance.number_of(version)), instance.mappings.lock, instance.view(version) as view:
-        for body, summary in zip((*merged, target), read_summaries(view, [*merged, target]), strict=True):
-            if summary is None:
-                raise BadRequest(f"there is no body {body} at this version: nothing was merged")
-        stamp = stamp._replace(mutation_id=txn.mutation_id)
-        rows = _taken(view, txn, target, merged)
-        change_rows(view, txn, rows, adding=True, stamp=stamp)
-        supervoxels = np.unique(rows.supervoxels)
-        instance.mappings.add(view, txn, supervoxels, np.full(len(supervoxels), target, np.uint64))
-        txn.emit("merge-complete", Target=target, Labels=list(merged))
-        txn.commit()
+    with instance.turns.with_bodies(change.number, (target, *merged)):
+        with instance.view(version) as view:
+            for body, summary in zip((*merged, target), read_summaries(view, [*merged, target]), strict=True):
+                if summary is None:
+                    raise BadRequest(f"there is no body {body} at this version: nothing was merged")
+            change = change.numbered()
+            entry, supervoxels = move_into(change, view, target, merged)
+        txn.emit(**entry)
+        commit_bodies(change, joined_entries((supervoxels, target)))
 
 
-def _taken(view: View, txn: Txn, target: int, merged: Sequence[int]) -> Rows:
-    """Take the rows of bodies, which end with it, and return them as the target's."""
-    chunks: list[Buffer] = []
-    coordinates: list[tuple[int, int, int]] = []
-    for body in merged:
-        for key, value in view.scan(*chunk_bounds(body)):
-            chunks.append(value)
-            coordinates.append(chunk_of_key(key)[1])
-            txn.delete(key)
-        put_summary(txn, body, None)
-    rows = joined_chunks(chunks)
-    blocks = blocks_of_places(np.array(coordinates)[rows.groups], rows.places)
-    return Rows(np.full(len(blocks), target, np.uint64), blocks, rows.supervoxels, rows.voxels)
+def move_into(change: BodyChange, view: View, target: int, merged: Sequence[int]) -> tuple[Mapping[str, Any], Labels]:
+    """Move the index of bodies into a target's; returns the log entry, and the supervoxels that go over.
+
+    What each body was made of stands in the entry, so that the merge can be undone.
+    """
+    rows = take_bodies(view, change.txn, merged)
+    parts = {body: np.unique(rows.supervoxels[rows.bodies == np.uint64(body)]) for body in merged}
+    moved = Rows(np.full(len(rows.bodies), target, np.uint64), rows.blocks, rows.supervoxels, rows.voxels)
+    change_rows(view, change.txn, moved, adding=True, stamp=change.stamp)
+    entry = {
+        "action": "merge-complete",
+        "Target": target,
+        "Labels": list(merged),
+        "_Supervoxels": [parts[body].astype("<u8").tobytes() for body in merged],
+    }
+    return entry, np.unique(rows.supervoxels)

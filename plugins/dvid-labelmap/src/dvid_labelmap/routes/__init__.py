@@ -10,11 +10,14 @@ from dvid_labelmap.routes import (
     counters,
     description,
     exports,
+    history,
     images,
     indices,
     mappings,
     points,
+    proofreading,
     raw,
+    shapes,
     sparse,
 )
 
@@ -32,4 +35,7 @@ ROUTES: tuple[Any, ...] = (
     *indices.ROUTES,
     *mappings.ROUTES,
     *exports.ROUTES,
+    *proofreading.ROUTES,
+    *history.ROUTES,
+    *shapes.ROUTES,
 )

@@ -1,15 +1,12 @@
-"""What supervoxels are mapped to, and merges of bodies."""
+"""What supervoxels are mapped to, and what they were split into."""
 
 from __future__ import annotations
 
-import time
-
-from dvid_framework.api import Answer, BadRequest, FromQuery, Pieces, empty, get, json_answer, post
-from dvid_labelmap.ops.index_changes import Stamp
+from dvid_framework.api import Answer, FromQuery, Pieces, empty, get, json_answer, post
 from dvid_labelmap.ops.mapping_posts import decode_mappings, mapping_pieces, post_mappings
 from dvid_labelmap.ops.mapping_stats import mapping_stats
-from dvid_labelmap.ops.merging import merge_bodies, parse_merge
 from dvid_labelmap.ops.sizes import mapped
+from dvid_labelmap.ops.split_log import supervoxel_splits
 from dvid_labelmap.routes.asked import LabelRequest
 from dvid_labelmap.routes.bodies import indexed_view, labels_of_body
 
@@ -71,30 +68,14 @@ async def map_stats(request: LabelRequest) -> Answer:
 
 
 @get("/supervoxel-splits")
-async def supervoxel_splits(request: LabelRequest) -> Answer:
-    """Return the splits of supervoxels at this version and its ancestors; there are none yet."""
-    indexed_view(request.call)
-    return json_answer([])
+async def supervoxel_splits_(request: LabelRequest) -> Answer:
+    """Return the splits of supervoxels at this version and its ancestors, from this version to the root.
+
+    `["<uuid>", [[mutation id, old, remain, split], ...], "<uuid of an ancestor>", [...], ...]`; versions without splits
+    are left out, and splits that were undone.
+    """
+    instance, view = indexed_view(request.call)
+    return json_answer(await request.run(supervoxel_splits, instance, view))
 
 
-@post("/merge")
-async def merge(request: LabelRequest) -> Answer:
-    """Merge bodies into the first one, which keeps its label: a JSON list [target, label, ...]."""
-    instance, version = request.instance, request.version
-    if not instance.settings.indexed_labels:
-        raise BadRequest("this instance was made with IndexedLabels=false and has no bodies")
-    target, merged = parse_merge(await labels_of_body(request))
-    call, numbers = request.call, []
-
-    def run() -> None:
-        stamp = Stamp(0, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), call.user, call.app)
-        with request.begin(durable=False) as txn:
-            merge_bodies(instance, version, txn, target, merged, stamp)
-            numbers.append(txn.mutation_id)
-        instance.log.make_durable(txn.number)  # for several merges at once, and while others go on
-
-    await request.run(run)
-    return json_answer({"MutationID": numbers[0]})
-
-
-ROUTES = (mapping, mappings, new_mappings, map_stats, supervoxel_splits, merge)
+ROUTES = (mapping, mappings, new_mappings, map_stats, supervoxel_splits_)

@@ -1,0 +1,78 @@
+"""The end of every change of bodies: mappings and counters are added, and all is committed as one unit."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from dvid_labels.types import Labels, Mapping
+
+from dvid_framework.api import Txn, VersionRecord
+from dvid_labelmap.ops.index_changes import Stamp
+
+if TYPE_CHECKING:
+    from dvid_labelmap.instance import LabelMapInstance
+
+__all__ = ["BodyChange", "commit_bodies", "joined_entries", "new_stamp"]
+
+
+class BodyChange(NamedTuple):
+    """A change of bodies that a request wants.
+
+    Attributes:
+        instance: the instance.
+        version: the version.
+        txn: a transaction of both.
+        stamp: what the mutation leaves in the bodies that it changes; its id is taken by `numbered`.
+    """
+
+    instance: LabelMapInstance
+    version: VersionRecord
+    txn: Txn
+    stamp: Stamp
+
+    @property
+    def number(self) -> int:
+        """Id of the version whose data is changed."""
+        return self.instance.number_of(self.version)
+
+    def numbered(self) -> BodyChange:
+        """Return the change with its mutation id in the stamp; the bodies' turn must have come."""
+        return self._replace(stamp=self.stamp._replace(mutation_id=self.txn.mutation_id))
+
+
+def new_stamp(user: str, app: str) -> Stamp:
+    """Return a stamp of now, still without a mutation id."""
+    return Stamp(0, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), user, app)
+
+
+def joined_entries(*parts: tuple[Labels, int | Labels]) -> Mapping:
+    """Return mapping entries, uint64 (n,) each, of several lists of supervoxels and what each list is mapped to."""
+    source = np.concatenate([labels for labels, _ in parts])
+    target = np.concatenate([np.broadcast_to(np.asarray(to, np.uint64), labels.shape) for labels, to in parts])
+    return source.astype(np.uint64), target
+
+
+def commit_bodies(change: BodyChange, entries: Mapping, *, taken: int = 0, named: int = 0) -> None:
+    """Add mappings, and the largest of the labels that are new, to a transaction, and commit.
+
+    Only here changes of different bodies wait for each other.
+
+    Args:
+        change: the change, with its indices and log entries in its transaction.
+        entries: supervoxels and what they are mapped to from now on.
+        taken: the largest label that the counters gave; 0 without one.
+        named: the largest label that the client gave; 0 without one.
+
+    Raises:
+        TooLarge: all of it is more than one mutation may have.
+    """
+    instance, version, txn, _ = change
+    with instance.mappings.lock, instance.counters.lock, instance.view(version) as view:
+        instance.mappings.add(view, txn, *entries)
+        if taken:
+            instance.counters.keep(txn, change.number, taken, instance.members(version))
+        if named:
+            instance.counters.raise_to(txn, change.number, named, instance.members(version))
+        txn.commit()

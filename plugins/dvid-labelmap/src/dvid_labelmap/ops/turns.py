@@ -1,0 +1,89 @@
+"""Whose turn it is: changes of different bodies go on side by side, those of one body, or of one block, one by one.
+
+Deadlocks can't be, for locks are always taken in one order: the version, bodies, blocks (each kind by ascending number
+of its stripe), then mappings, then counters.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+__all__ = ["Turns"]
+
+_VERSIONS, _STRIPES = 16, 256
+
+
+class _Passage:
+    """Many pass together, or one alone; who waits to pass alone keeps newcomers out."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._alone = False
+        self._waiting = 0
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone and not self._waiting)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._changed:
+            self._waiting += 1
+            try:
+                self._changed.wait_for(lambda: not self._alone and not self._inside)
+            finally:
+                self._waiting -= 1
+                self._changed.notify_all()
+            self._alone = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._alone = False
+                self._changed.notify_all()
+
+
+class Turns:
+    """The locks of one instance. None may be taken twice by one thread; reads take none."""
+
+    def __init__(self) -> None:
+        self._versions = tuple(_Passage() for _ in range(_VERSIONS))
+        self._bodies = tuple(threading.Lock() for _ in range(_STRIPES))
+        self._blocks = tuple(threading.Lock() for _ in range(_STRIPES))
+
+    @contextmanager
+    def alone(self, version: int) -> Iterator[None]:
+        """Change anything at a version, by its id: voxels, and with them bodies that are not known beforehand."""
+        with self._versions[version % _VERSIONS].alone():
+            yield
+
+    @contextmanager
+    def with_bodies(self, version: int, bodies: Iterable[int]) -> Iterator[None]:
+        """Change some bodies of a version; others change theirs meanwhile."""
+        with self._versions[version % _VERSIONS].together(), _held(self._bodies, ((version, body) for body in bodies)):
+            yield
+
+    @contextmanager
+    def with_blocks(self, version: int, blocks: Iterable[Sequence[int]]) -> Iterator[None]:
+        """Change the voxels of some blocks (x, y, z) too; within `with_bodies`."""
+        with _held(self._blocks, ((version, *block) for block in blocks)):
+            yield
+
+
+@contextmanager
+def _held(stripes: Sequence[threading.Lock], names: Iterable[tuple[int, ...]]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for number in sorted({hash(name) % len(stripes) for name in names}):
+            stack.enter_context(stripes[number])
+        yield

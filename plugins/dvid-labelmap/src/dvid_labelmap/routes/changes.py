@@ -1,0 +1,43 @@
+"""How requests that change bodies run: in a thread, few at once, durable together with others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from dvid_framework.api import BadRequest
+from dvid_labelmap.ops.body_commits import BodyChange, new_stamp
+from dvid_labelmap.routes.asked import LabelRequest
+
+__all__ = ["change_bodies", "need_bodies"]
+
+_R = TypeVar("_R")
+
+
+def need_bodies(request: LabelRequest) -> None:
+    """Check that the instance has bodies.
+
+    Raises:
+        BadRequest: it was made without.
+    """
+    if not request.instance.settings.indexed_labels:
+        raise BadRequest("this instance was made with IndexedLabels=false and has no bodies")
+
+
+async def change_bodies(request: LabelRequest, change: Callable[[BodyChange], _R]) -> tuple[int, _R]:
+    """Run a change of bodies as one unit; returns its mutation id and what `change` returns.
+
+    Args:
+        request: the request.
+        change: checks, fills the transaction, and commits.
+    """
+    instance, version, call = request.instance, request.version, request.call
+
+    def run() -> tuple[int, _R]:
+        with request.begin(durable=False) as txn:
+            found = change(BodyChange(instance, version, txn, new_stamp(call.user, call.app)))
+        instance.log.make_durable(txn.number)  # for several changes at once, and while others go on
+        return txn.mutation_id, found
+
+    async with instance.crowd:
+        return await request.run(run)

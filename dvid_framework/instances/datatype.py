@@ -366,6 +366,20 @@ class Datatype:
         return settings
 
     @classmethod
+    def choose_compression(cls, settings: msgspec.Struct, wanted: str | None) -> str:
+        """Return the compression of a new instance; by default what is wanted, or else the type's default.
+
+        Args:
+            settings: the type's own settings.
+            wanted: what the setting Compression says; None where it is not given.
+
+        Raises:
+            BadRequest: it does not go with the other settings.
+        """
+        del settings
+        return wanted or cls.default_compression
+
+    @classmethod
     def help_text(cls) -> str:
         """Return the head of the type's help page."""
         return inspect.cleandoc(cls.__doc__ or "")

@@ -171,7 +171,7 @@ class Instances:
                 data_uuid=new_uuid(),
                 made_at=version.uuid,
                 versioned=common.versioned,
-                compression=common.compression or datatype.default_compression,
+                compression=datatype.choose_compression(settings, common.compression),
                 checksum=common.checksum,
                 tags=common.tags,
                 settings=msgspec.to_builtins(settings),
@@ -201,6 +201,13 @@ class Instances:
         for record in list(repo.instances.values()):
             if record.type_name in self.datatypes:
                 self.get(repo, record.name).check_version_merge([version for _, version in parents])
+
+    def note_in_log(self, repo: Repo, version: VersionRecord, line: str, user: str = "") -> None:
+        """Add a line to the log of a version, as commands that change much do."""
+        with self._repos.lock:
+            now = repo.dag[version.id]
+            entry = {"Action": "nodelog", "UUID": now.uuid, "Log": [line]}
+            self._repos.update_version(repo, now.id, entry, user, log=now.log + log_lines([line]))
 
     def type_names_in_use(self) -> set[str]:
         """Return the names of the types that have instances now."""

@@ -1,0 +1,1 @@
+"""The datatype `imagetile`: tiles of three planes at several scales."""

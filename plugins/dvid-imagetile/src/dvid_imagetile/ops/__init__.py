@@ -1,0 +1,1 @@
+"""The operations: tiles that are stored, images stitched from them, and the making of all from a volume."""

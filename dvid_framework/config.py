@@ -126,7 +126,12 @@ class LimitSettings(msgspec.Struct):
         keep_alive_seconds: how long an idle connection is kept.
         head_bytes: how long request line and headers may be together.
         head_seconds: how long they may take to come.
-        stall_seconds: how long a body may pause.
+        stall_seconds: over how long bodies and answers are watched: they must move by `slowest_bytes` a second.
+        slowest_bytes: bytes a second; who sends or reads more slowly is cut off.
+        request_seconds: how long a request may last in all.
+        connections: how many there may be, as far as the open files of the process allow; further ones get 503.
+        waiting_requests: how many requests of one client may run or wait for a thread; further ones get 503.
+        waiting_in_all: and how many of all clients together.
     """
 
     body_bytes: int = 2 << 30
@@ -136,10 +141,15 @@ class LimitSettings(msgspec.Struct):
     throttled_operations: int = 1
     job_threads: int = 2
     jobs: int = 1000
-    keep_alive_seconds: int = 75
+    keep_alive_seconds: int = 60
     head_bytes: int = 128 << 10
     head_seconds: float = 30.0
     stall_seconds: float = 60.0
+    slowest_bytes: int = 1024
+    request_seconds: float = 3600.0
+    connections: int = 4096
+    waiting_requests: int = 96
+    waiting_in_all: int = 1024
 
 
 class LoggingSettings(msgspec.Struct):

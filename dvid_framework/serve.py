@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 import uvicorn
 
 from dvid_framework.allocator import keep_freed_memory
 from dvid_framework.http.protocol import bounded_protocol
+from dvid_framework.http.watch import Bounds
 from dvid_framework.server import Server
 
 __all__ = ["serve"]
 
 _DRAIN_SECONDS = 20
+_FILES_OF_STORES = 600  # a LevelDB keeps up to 500 tables open
+_FEWEST_CONNECTIONS = 64
+
+
+def open_files() -> int:
+    """Have the process open as many files as it may, and return how many these are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft not in (resource.RLIM_INFINITY, hard):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 class _Uvicorn(uvicorn.Server):
@@ -37,12 +52,21 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
     """
     limits = server.limits
     keep_freed_memory()
+    bounds = Bounds(
+        limits.head_bytes,
+        limits.head_seconds,
+        limits.stall_seconds,
+        limits.slowest_bytes,
+        limits.request_seconds,
+        max(min(limits.connections, open_files() - _FILES_OF_STORES), _FEWEST_CONNECTIONS),
+    )
     config = uvicorn.Config(
         server.app,
         host=server.host,
         port=server.port,
         loop="none",
-        http=bounded_protocol(server.app, limits.head_bytes, limits.head_seconds, limits.stall_seconds),
+        http=bounded_protocol(server.app, bounds),
+        headers=[("X-Content-Type-Options", "nosniff")],
         ws="none",
         lifespan="off",
         log_config=None,

@@ -8,7 +8,6 @@ import ipaddress
 import os
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from dvid_framework.http.access.cors import build_cors
 from dvid_framework.http.access.guard import build_guard
 from dvid_framework.http.app import build_app, routes_of_type
 from dvid_framework.http.limits import Budget, Throttle
+from dvid_framework.http.work import WorkPool
 from dvid_framework.instances.datatype import Datatype
 from dvid_framework.instances.registry import Instances
 from dvid_framework.plugins import Plugins
@@ -110,7 +110,7 @@ class Server:
         self.jobs = Jobs(self.stores, self.repos, self.instances, self.limits.job_threads, self.limits.jobs)
         self.cors = build_cors(self.config)
         self.guard = build_guard(self.config, self.repos, self.cors)
-        self.pool = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="work")
+        self.pool = WorkPool(self.limits.threads, self.limits.waiting_requests, self.limits.waiting_in_all)
         self.budget = Budget(self.limits.memory_bytes)
         self.throttle = Throttle(self.limits.throttled_operations)
         logfile = self.config.logging.logfile

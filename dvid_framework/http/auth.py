@@ -38,8 +38,7 @@ def need_admin(call: Call) -> None:
         Forbidden: the token is missing or wrong.
     """
     server = call.server
-    proven = "" if call.caller is None else call.caller.user  # and not what `u=` claims
-    decision = server.plugins.authorize(server, proven, "admin")
+    decision = server.plugins.authorize(server, call.proven, "admin")  # and not whom `u=` claims
     if decision is None:
         decision = call.admin or not (server.admin_tokens or enforces(server))
     if not decision:

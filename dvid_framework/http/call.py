@@ -81,10 +81,14 @@ class Call:
     _view: View | None = None
 
     @property
+    def proven(self) -> str:
+        """The user whom a token names; empty where none does."""
+        return "" if self.caller is None else self.caller.user
+
+    @property
     def user(self) -> str:
         """The user whom a token names, or else the one that `u=` claims."""
-        caller = self.caller
-        return caller.user if caller is not None and caller.user else self.query.get("u", "")
+        return self.proven or self.query.get("u", "")
 
     @property
     def claim(self) -> str:

@@ -20,6 +20,7 @@ from dvid_framework.http.answers import Answer, Bytes, empty
 from dvid_framework.http.auth import check_local_mutation, has_admin_token
 from dvid_framework.http.call import CALL, Call, ClientGone, parse_query
 from dvid_framework.http.errors import error_answer, page_not_found
+from dvid_framework.http.pages import page_headers
 from dvid_framework.http.table import MOUNT, CoreTable, TypeTable, allow
 
 if TYPE_CHECKING:
@@ -61,9 +62,11 @@ class Dispatch:
         extra = () if self._cors is None else self._cors.headers(scope["headers"], call.path)
         meter = Meter(scope, receive, send, extra)
         scope[CALL] = call
+        work = self._server.pool.begin(meter.client)
         try:
             if answer is None and self._asks_first:
                 answer = await self._ask_first(call, meter.client)
+                work.client = call.proven or work.client
             if answer is None:
                 answer = self._answer(begun)
             scope.update(begun.changes)
@@ -74,6 +77,7 @@ class Dispatch:
             await self._answer_error(scope, call, meter, error)
         finally:
             call.finish()
+            self._server.pool.end(work)
             if call.path not in _SILENT:
                 self._server.activity.request(call, meter, time.perf_counter() - begun.began)
 
@@ -257,12 +261,13 @@ class _Sent:
 class Meter:
     """Counts the bytes of a request, keeps the body out of answers to HEAD, and tells browsers which pages may read."""
 
-    __slots__ = ("_extra", "_head", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
+    __slots__ = ("_extra", "_head", "_path", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
 
     def __init__(self, scope: Any, receive: Receive, send: Send, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:
         self._receive = receive
         self._send = send
         self._head = scope["method"] == "HEAD"
+        self._path = scope["path"]
         client = scope.get("client")
         self.client = client[0] if client else ""
         self._extra = extra
@@ -280,8 +285,9 @@ class Meter:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self._extra:
-                message = {**message, "headers": [*message["headers"], *self._extra]}
+            headers = message["headers"]
+            if extra := (*self._extra, *page_headers(self._path, headers)):
+                message = {**message, "headers": [*headers, *extra]}
         elif message["type"] == "http.response.body":
             body = message.get("body", b"")
             self.bytes_out += body.nbytes if isinstance(body, memoryview) else len(body)

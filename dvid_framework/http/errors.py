@@ -13,13 +13,12 @@ from dvid_framework.http.answers import Bytes, empty, text_answer
 
 __all__ = ["error_answer", "page_not_found"]
 
-_NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 _log = structlog.get_logger("dvid.errors")
 
 
 def page_not_found() -> Bytes:
     """Return the answer for an address, or a method of an address, that does not exist."""
-    return text_answer("404 page not found\n", 404, _NO_SNIFF)
+    return text_answer("404 page not found\n", 404)
 
 
 def _sentence(detail: Any, extra: Any) -> str:
@@ -39,7 +38,7 @@ def error_answer(error: Exception, path: str, below_instance: bool = False) -> B
     if isinstance(error, DvidError):
         if error.status == 404 and not error.message:
             return empty(404)
-        headers = dict(_NO_SNIFF)
+        headers: dict[str, str] = {}
         if isinstance(error, Unavailable):
             headers["Retry-After"] = str(error.retry_after)
         if isinstance(error, Unauthorized):
@@ -51,7 +50,7 @@ def error_answer(error: Exception, path: str, below_instance: bool = False) -> B
         status = 400 if below_instance and error.status_code in (404, 405) else error.status_code
         if status in (404, 405):
             return page_not_found()
-        return text_answer(f"{_sentence(error.detail, error.extra)} ({path}).\n", status, _NO_SNIFF)
+        return text_answer(f"{_sentence(error.detail, error.extra)} ({path}).\n", status)
     reference = uuid.uuid4().hex[:12]
     _log.error("unexpected error", path=path, reference=reference, exc_info=error)
-    return text_answer(f"unexpected error, see the server's log under {reference} ({path}).\n", 500, _NO_SNIFF)
+    return text_answer(f"unexpected error, see the server's log under {reference} ({path}).\n", 500)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 
@@ -50,9 +51,13 @@ def replies(connection: socket.socket, count: int) -> list[tuple[bytes, dict[byt
 def test_answers_are_the_same_with_and_without_a_task(raw: socket.socket, path: str) -> None:
     raw.sendall(request(path) + request(path, EMPTY_BODY))
     (status, fields, body), other = replies(raw, 2)
-    assert (status, body) == (other[0], other[2])
+    uptime = re.compile(rb'"Server (time|uptime)":"[^"]*"')
+    assert (status, uptime.sub(b"", body)) == (other[0], uptime.sub(b"", other[2]))
     fields.pop(b"date")
     other[1].pop(b"date")
+    if path == INFO:
+        fields.pop(b"content-length")
+        other[1].pop(b"content-length")
     assert fields == other[1]
 
 

@@ -145,6 +145,10 @@ class Instance:
         """Note that the stored form is that of the installed datatype."""
         self._update({"Action": "upgrade"}, "", type_version=self.datatype.version)
 
+    def save_follows(self, follows: list[str], user: str = "") -> None:
+        """Store which instances this one is synced with, by their data UUIDs."""
+        self._update({"Action": "sync"}, user, follows=follows)
+
     def _update(self, entry: dict[str, Any], user: str, **changes: Any) -> None:
         context = self._context
         with context.repos.lock:

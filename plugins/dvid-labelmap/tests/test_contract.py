@@ -34,3 +34,26 @@ class TestLabelmap(DatatypeContract):
         "/mappings",
     )
     extended = ("BlockSize", "MaxLabel", "MaxDownresLevel")
+
+
+_SMALL = gzip.compress(struct.pack("<4IQ", 2, 2, 2, 1, 5))
+
+
+class TestLabelarray(DatatypeContract):
+    entry_point = "labelmap"
+    type_name = "labelarray"
+    settings = MappingProxyType({"BlockSize": "16,16,16", "MaxDownresLevel": "1"})
+    bad_settings = ({"BlockSize": "x"}, {"CountLabels": "x"})
+    mutations = (
+        Mutation("POST", "/blocks?downres=true", struct.pack("<4i", 1, 0, 0, len(_SMALL)) + _SMALL),
+        Mutation("POST", "/raw/0_1_2/16_16_16/0_16_0", struct.pack("<Q", 9) * 16**3),
+    )
+    reads = (
+        "/raw/0_1_2/32_32_16/0_0_0",
+        "/raw/0_1_2/16_16_8/0_0_0?scale=1",
+        "/specificblocks?blocks=1,0,0,0,1,0",
+        "/maxlabel",
+        "/label/1_20_1",
+        "/sparsevol-coarse/5",
+    )
+    extended = ("BlockSize", "MaxLabel", "CountLabels")

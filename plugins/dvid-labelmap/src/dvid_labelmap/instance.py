@@ -29,7 +29,6 @@ from dvid_labelmap.ops.version_merges import check_one_side
 __all__ = ["LabelMapInstance"]
 
 _CROWD = 6
-_VALUES = [{"DataType": "uint64", "Label": "labelmap"}]
 
 
 def _number(value: float) -> float | int:
@@ -100,7 +99,7 @@ class LabelMapInstance(Instance):
             return None if point is None else [n // side for n, side in zip(point, size, strict=True)]
 
         return {
-            "Values": _VALUES,
+            "Values": [{"DataType": "uint64", "Label": self.datatype.name}],
             "Interpolable": False,
             "BlockSize": settings.block_size,
             "VoxelSize": [_number(side) for side in settings.voxel_size],

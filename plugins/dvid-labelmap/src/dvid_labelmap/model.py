@@ -11,7 +11,7 @@ from dvid_voxels.geometry import Box, GeometryError, Triple, parse_triple
 
 from dvid_framework.api import BadRequest
 
-__all__ = ["Extents", "LabelMapSettings", "changed_settings", "check_voxel_size", "new_settings"]
+__all__ = ["Extents", "LabelMapSettings", "changed_settings", "check_voxel_size", "new_settings", "read_switch"]
 
 _BLOCK_STEP = 16
 _LARGEST_SIDE = 1024
@@ -136,7 +136,12 @@ def _byte(text: str) -> int:
     return int(text)
 
 
-def _switch(text: str) -> bool:
+def read_switch(text: str) -> bool:
+    """Read true, false, 1 or 0.
+
+    Raises:
+        ValueError: it is something else.
+    """
     if text.lower() not in ("true", "false", "1", "0"):
         raise ValueError("it must be true or false")
     return text.lower() in ("true", "1")
@@ -151,7 +156,7 @@ _READERS: Mapping[str, Any] = {
     "background": _byte,
     "grid_store": str,
     "scale_level": _byte,
-    "indexed_labels": _switch,
+    "indexed_labels": read_switch,
     "max_downres_level": _byte,
 }
 

@@ -1,4 +1,4 @@
-"""What the plugin contributes: the datatype labelmap."""
+"""What the plugin contributes: the datatype labelmap, and the older ones that it stands in for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from dvid_framework.api import Datatype, LabelsAt, SupervoxelsOf, hookimpl
 from dvid_labelmap.instance import LabelMapInstance
+from dvid_labelmap.legacy_types import LEGACY_TYPES
 from dvid_labelmap.model import LabelMapSettings, new_settings
 from dvid_labelmap.ops.index_build import INDEX_JOB, has_indices
 from dvid_labelmap.routes import ROUTES
@@ -59,5 +60,5 @@ class LabelMap(Datatype):
 
 @hookimpl
 def dvid_datatypes() -> Iterable[type[Datatype]]:
-    """Give out the datatype."""
-    return [LabelMap]
+    """Give out the datatypes."""
+    return [LabelMap, *LEGACY_TYPES]

@@ -29,7 +29,7 @@ from dvid_labelmap.ops.labels import MOST_ASKED, parse_labels, parse_limit
 from dvid_labelmap.ops.sizes import BodySize, body_sizes, sizes_of_supervoxels, supervoxel_size
 from dvid_labelmap.routes.asked import LabelRequest
 
-__all__ = ["FEW_BLOCKS", "ROUTES", "indexed_view", "labels_of_body"]
+__all__ = ["FEW_BLOCKS", "ROUTES", "extent_of_body", "indexed_view", "labels_of_body"]
 
 _BODY_BYTES = 256 << 20
 _JSON = "application/json"
@@ -62,6 +62,14 @@ async def _volume(request: LabelRequest, text: str) -> BodySize:
     return BodySize(summary.voxels, summary.blocks, summary.low, summary.high)
 
 
+async def extent_of_body(request: LabelRequest, label: str) -> tuple[BodySize, list[int], list[int]]:
+    """Return how large a body is, and the first and the last voxel of its blocks."""
+    found, steps = await _volume(request, label), request.instance.settings.block_size
+    low = [first * step for first, step in zip(found.low, steps, strict=True)]
+    high = [(last + 1) * step - 1 for last, step in zip(found.high, steps, strict=True)]
+    return found, low, high
+
+
 @get("/size/{label:str}")
 async def size(request: LabelRequest, label: FromPath[str]) -> Answer:
     """Return the number of voxels of a body, or with supervoxels=true of a supervoxel: `{"voxels": 4}`."""
@@ -74,9 +82,7 @@ async def sparsevol_size(request: LabelRequest, label: FromPath[str]) -> Answer:
 
     `{"voxels": 4, "numblocks": 1, "minvoxel": [0, 0, 0], "maxvoxel": [63, 63, 63]}`
     """
-    found, steps = await _volume(request, label), request.instance.settings.block_size
-    low = [first * step for first, step in zip(found.low, steps, strict=True)]
-    high = [(last + 1) * step - 1 for last, step in zip(found.high, steps, strict=True)]
+    found, low, high = await extent_of_body(request, label)
     text = '{"voxels": %d, "numblocks": %d, "minvoxel": %s, "maxvoxel": %s}'
     return binary((text % (found.voxels, found.blocks, low, high)).encode(), _JSON)
 

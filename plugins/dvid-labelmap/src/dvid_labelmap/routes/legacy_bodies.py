@@ -1,0 +1,85 @@
+"""Bodies of labelarray and labelvol."""
+
+from __future__ import annotations
+
+from dvid_framework.api import Answer, BadRequest, FromPath, binary, delete, empty, get, post
+from dvid_labelmap.ops.counters import parse_label
+from dvid_labelmap.routes import bodies, counters, mappings, sparse
+from dvid_labelmap.routes.legacy_source import LegacyRequest, answer_of, handed_on
+
+__all__ = ["OF_LABELARRAY", "OF_LABELVOL", "ROUTES"]
+
+
+@get("/sparsevol/{label:str}")
+async def sparsevol(request: LegacyRequest, label: FromPath[str]) -> Answer:
+    """Return the voxels of a body: a header of 12 bytes, then int32 x, y, z, length of each run along x.
+
+    compression=lz4 or gzip. minx, maxx, miny, ...: only within these voxels, both included; exact=false: whole blocks
+    that touch them. HEAD: 200, or 204 if there is no such body. A labelarray has scale=, and format=srles or blocks.
+    """
+    return await answer_of(sparse.sparsevol, handed_on(request), label)
+
+
+@get("/sparsevol-by-point/{point:str}")
+async def sparsevol_by_point(request: LegacyRequest, point: FromPath[str]) -> Answer:
+    """Return the voxels of the body at a voxel x_y_z; as sparsevol."""
+    return await answer_of(sparse.sparsevol_by_point, handed_on(request), point)
+
+
+@get("/sparsevol-coarse/{label:str}")
+async def sparsevol_coarse(request: LegacyRequest, label: FromPath[str]) -> Answer:
+    """Return the blocks of a body, as runs of block coordinates."""
+    return await answer_of(sparse.sparsevol_coarse, handed_on(request), label)
+
+
+@get("/sparsevols-coarse/{first:str}/{last:str}")
+async def sparsevols_coarse(request: LegacyRequest, first: FromPath[str], last: FromPath[str]) -> Answer:
+    """Return the blocks of the bodies from first to last: for each uint64 label, int32 n, and n runs of blocks."""
+    return await answer_of(sparse.sparsevols_coarse, handed_on(request), first, last)
+
+
+@get("/sparsevol-size/{label:str}")
+async def sparsevol_size(request: LegacyRequest, label: FromPath[str]) -> Answer:
+    """Return the bounding box of a body: `{"numblocks": 1, "minvoxel": [0, 0, 0], "maxvoxel": [63, 63, 63]}`."""
+    found, low, high = await bodies.extent_of_body(handed_on(request), label)
+    text = '{"numblocks": %d, "minvoxel": %s, "maxvoxel": %s}'
+    return binary((text % (found.blocks, low, high)).encode(), "application/json")
+
+
+@get("/maxlabel")
+async def maxlabel(request: LegacyRequest) -> Answer:
+    """Return the largest label of this version and its ancestors: `{"maxlabel": 20}`; 400 without any."""
+    return await answer_of(counters.maxlabel, handed_on(request))
+
+
+@get("/nextlabel")
+async def nextlabel(request: LegacyRequest) -> Answer:
+    """Return the label that would be given next: `{"nextlabel": 21}`."""
+    return await answer_of(counters.nextlabel, handed_on(request))
+
+
+@post("/merge")
+async def merge(request: LegacyRequest) -> Answer:
+    """Merge bodies into the first one, which keeps its label: a JSON list [target, label, ...]. No body is answered."""
+    await answer_of(mappings.merge, handed_on(request))
+    return empty()
+
+
+@post("/resync/{label:str}")
+async def resync(request: LegacyRequest, label: FromPath[str]) -> Answer:
+    """Make the voxels of a body anew from the labelblk; they always are what it says, so there is nothing to do."""
+    parse_label(label)
+    handed_on(request)
+    return empty()
+
+
+@delete("/area/{label:str}/{size:str}/{offset:str}")
+async def area(request: LegacyRequest, label: FromPath[str], size: FromPath[str], offset: FromPath[str]) -> Answer:
+    """Refuse to forget that a body has voxels in a box: bodies are what the labelblk says, so write it there."""
+    del label, size, offset
+    raise BadRequest(f"bodies of {request.instance.name!r} are what its labelblk says: write other voxels there")
+
+
+ROUTES = (sparsevol, sparsevol_by_point, sparsevol_coarse, maxlabel, nextlabel, merge)
+OF_LABELARRAY = (sparsevols_coarse, sparsevol_size)
+OF_LABELVOL = (resync, area)

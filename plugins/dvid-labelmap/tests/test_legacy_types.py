@@ -264,3 +264,68 @@ def test_slices_are_images(client: Client, written: str) -> None:
     assert Image.open(io.BytesIO(png)).size == (64, 64)
     jpeg = get(client, written, "blk/pseudocolor/yz/64_32/-32_0_35/jpg").ok().body
     assert Image.open(io.BytesIO(jpeg)).size == (64, 32)
+
+
+def sparse(places: set[tuple[int, ...]]) -> bytes:
+    """A sparse volume of voxels, each a run of its own."""
+    runs = np.array([(*place, 1) for place in sorted(places)], "<i4")
+    return struct.pack("<4BII", 0, 3, 0, 0, 0, len(runs)) + runs.tobytes()
+
+
+@pytest.mark.parametrize(("name", "voxels"), [("array", "array"), ("vol", "blk")])
+def test_a_split_of_what_was_merged(client: Client, written: str, volume: Labels, name: str, voxels: str) -> None:
+    into, merged = (int(label) for label in np.unique(volume[volume > 0])[:2])
+    client.post(f"/api/node/{written}/{name}/merge", [into, merged]).ok()
+    whole = voxels_of(volume, [into, merged])
+    part = {place for place in whole if place[1] < 20}
+    assert part
+    assert part != whole
+    reply = client.post(f"/api/node/{written}/{name}/split/{into}", sparse(part)).ok().json()
+    assert set(reply) == {"label"}
+    for label, places in ((reply["label"], part), (into, whole - part)):
+        read = get(client, written, f"{name}/sparsevol/{label}").ok().body
+        assert set(map(tuple, runs_of(read).tolist())) == places
+    inside = np.zeros(volume.shape, bool)
+    inside[tuple(np.array([(z - 32, y, x + 32) for x, y, z in part]).T)] = True
+    expected = np.where(volume == merged, np.uint64(into), volume)
+    expected[inside] = reply["label"]
+    assert get(client, written, f"{voxels}/raw/0_1_2/64_64_64/{OFFSET}").ok().body == expected.tobytes()
+    chosen = {place for place in whole - part if place[1] < 30}
+    wanted = client.post(f"/api/node/{written}/{name}/split/{into}?splitlabel=123456789012", sparse(chosen)).ok()
+    assert wanted.json() == {"label": 123456789012}
+    read = get(client, written, f"{name}/sparsevol/123456789012").ok().body
+    assert set(map(tuple, runs_of(read).tolist())) == chosen
+    for query in (f"?splitlabel={reply['label']}", "?splitlabel=x"):
+        again = client.post(f"/api/node/{written}/{name}/split/{into}{query}", sparse(whole - part - chosen))
+        assert again.status == 400
+    assert client.post(f"/api/node/{written}/{name}/split/{into}", sparse({(500, 0, 0)})).status == 400
+    assert client.post(f"/api/node/{written}/{name}/split/{into}", b"junk").status == 400
+
+
+@pytest.mark.parametrize(("name", "voxels"), [("array", "array"), ("vol", "blk")])
+def test_a_split_by_blocks(client: Client, written: str, volume: Labels, name: str, voxels: str) -> None:
+    labels, counts = np.unique(volume[volume > 0], return_counts=True)
+    body = int(labels[counts.argmax()])
+    whole = voxels_of(volume, [body])
+    in_blocks = {place for place in whole if place[0] < 0 and place[2] // 32 == 1}
+    assert in_blocks
+    blocks = sparse({(-1, 0, 1), (-1, 1, 1), (70, 0, 0)})
+    made = client.post(f"/api/node/{written}/{name}/split-coarse/{body}", blocks).ok().json()["label"]
+    read = get(client, written, f"{name}/sparsevol/{made}").ok().body
+    assert set(map(tuple, runs_of(read).tolist())) == in_blocks
+    assert client.post(f"/api/node/{written}/{name}/split-coarse/{body}", blocks).status == 400, "nothing is left there"
+    everything = sparse({(x, y, z) for x in (-1, 0) for y in (0, 1) for z in (1, 2)})
+    again = client.post(f"/api/node/{written}/{name}/split-coarse/{body}", everything).ok().json()["label"]
+    assert again > made
+    assert get(client, written, f"{name}/sparsevol/{body}").status == 404
+    read = get(client, written, f"{name}/sparsevol/{again}").ok().body
+    assert set(map(tuple, runs_of(read).tolist())) == whole - in_blocks
+    place = min(whole - in_blocks)
+    point = "_".join(map(str, place))
+    assert get(client, written, f"{voxels}/label/{point}").ok().json() == {"Label": again}
+    assert client.post(f"/api/node/{written}/{name}/split-coarse/{body}", everything).status == 400
+    wanted = client.post(f"/api/node/{written}/{name}/split-coarse/{again}?splitlabel=40000000000000", everything).ok()
+    assert wanted.json() == {"label": 40_000_000_000_000}
+    enormous = struct.pack("<4BII4i", 0, 3, 0, 0, 0, 1, 0, 0, 0, 2**31 - 1)
+    assert client.post(f"/api/node/{written}/{name}/split-coarse/{made}", enormous).status == 400
+    assert get(client, written, f"{name}/nextlabel").ok().json() == {"nextlabel": 40_000_000_000_001}

@@ -21,27 +21,31 @@ __all__ = ["split_body"]
 _BACKGROUND = np.zeros(1, np.uint64)
 
 
-def split_body(change: BodyChange, body: int, runs: NDArray[np.int32]) -> int:
+def split_body(change: BodyChange, body: int, runs: NDArray[np.int32], wanted: int = 0) -> int:
     """Split a body, and commit; returns the label of the new body.
 
     Args:
         change: the change.
         body: the body.
         runs: the voxels to split off, int32 (n, 4) as x, y, z, length; those of label 0 are passed over.
+        wanted: the label that the new body shall have; 0 for one that the counters give.
 
     Raises:
-        BadRequest: there is no such body, a voxel is of another or given twice, or none or all would be split off.
+        BadRequest: there is no such body, a voxel is of another or given twice, or none or all would be split off; or
+            there is a body of the wanted label.
         Unavailable: the bodies of the instance are still being indexed.
     """
     instance, version, txn, _ = change
     instance.check_indexed()
-    with instance.turns.with_bodies(change.number, (body,)), instance.view(version) as view:
-        (summary,) = read_summaries(view, [body])
+    with instance.turns.with_bodies(change.number, (body, wanted or body)), instance.view(version) as view:
+        summary, taken = read_summaries(view, [body, wanted])
         given = count_voxels(runs)
         if summary is None:
             raise BadRequest(f"there is no body {body} at this version")
         if given >= summary.voxels:
             raise BadRequest(f"body {body} has {summary.voxels} voxels; fewer can be split off, but not {given}")
+        if taken is not None:
+            raise BadRequest(f"there is a body {wanted} at this version already")
         cut = runs_by_block(runs, instance.settings.block_size)
         names = supervoxel_sizes(view, body)[0]
         with instance.turns.with_blocks(change.number, _all_blocks(change, view, body, names)):
@@ -50,13 +54,14 @@ def split_body(change: BodyChange, body: int, runs: NDArray[np.int32]) -> int:
                 counted = split_voxels(fresh, change, cut.coordinates, cut, Parts(known, known, known))
                 touched = _touched(counted, given, body)
                 labels = instance.counters.take(1 + 2 * len(touched))
+                label = wanted or labels
                 splits = labels + 1 + 2 * np.arange(len(touched), dtype=np.uint64)
                 parts = Parts(touched, splits, splits + np.uint64(1))
                 rows = rows_of_supervoxels(view, body, touched)
                 made = split_voxels(fresh, change, np.unique(rows.blocks, axis=0), cut, parts)
                 change = change.numbered()
                 write_split(fresh, change, made.coordinates, made.payloads)
-            _move_rows(change, view, rows, made, parts, labels)
+            _move_rows(change, view, rows, made, parts, label)
             pairs = {
                 sv: SplitLabels(split, split + 1) for sv, split in zip(touched.tolist(), splits.tolist(), strict=True)
             }
@@ -65,13 +70,13 @@ def split_body(change: BodyChange, body: int, runs: NDArray[np.int32]) -> int:
             txn.emit(
                 "split-complete",
                 Target=body,
-                NewLabel=labels,
+                NewLabel=label,
                 Split=txn.put_blob(runs.astype("<i4").tobytes()),
                 SVSplits={str(sv): {"Split": pair.split, "Remain": pair.remain} for sv, pair in pairs.items()},
             )
-            entries = joined_entries((parts.inside, labels), (parts.outside, body), (touched, 0))
-            commit_bodies(change, entries, taken=labels + 2 * len(touched))
-    return labels
+            entries = joined_entries((parts.inside, label), (parts.outside, body), (touched, 0))
+            commit_bodies(change, entries, taken=labels + 2 * len(touched), named=wanted)
+    return label
 
 
 def _all_blocks(change: BodyChange, view: View, body: int, names: Labels) -> Integers:

@@ -29,8 +29,14 @@ def parse_renumber(labels: Labels) -> list[tuple[int, int]]:
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def renumber_body(change: BodyChange, new: int, old: int) -> None:
+def renumber_body(change: BodyChange, new: int, old: int, *, given: bool = False) -> None:
     """Give a body another label, and commit.
+
+    Args:
+        change: the change.
+        new: the label.
+        old: the body.
+        given: whether the counters gave the label, and not the client.
 
     Raises:
         BadRequest: there is no such body, or one with the new label.
@@ -50,7 +56,8 @@ def renumber_body(change: BodyChange, new: int, old: int) -> None:
             fresh = not instance.mappings.chain(view).find(np.array([new], np.uint64))[0].any()
         txn.emit("renumber-complete", NewLabel=new, OrigLabel=old)
         only_body = np.array([new] if fresh else [], np.uint64)
-        commit_bodies(change, joined_entries((only_body, 0), (supervoxels, new)), named=new)
+        entries = joined_entries((only_body, 0), (supervoxels, new))
+        commit_bodies(change, entries, taken=new if given else 0, named=0 if given else new)
 
 
 def move_body(change: BodyChange, view: View, new: int, old: int, summary: Summary) -> Labels:

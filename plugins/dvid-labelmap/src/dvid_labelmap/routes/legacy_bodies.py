@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dvid_framework.api import Answer, BadRequest, FromPath, binary, delete, empty, get, post
+from dvid_framework.api import Answer, BadRequest, FromPath, binary, delete, empty, get, json_answer, post
+from dvid_labelmap.ops.block_splitting import split_blocks
+from dvid_labelmap.ops.body_splitting import split_body
 from dvid_labelmap.ops.counters import parse_label
-from dvid_labelmap.routes import bodies, counters, mappings, sparse
+from dvid_labelmap.ops.split_runs import parse_split
+from dvid_labelmap.routes import bodies, counters, proofreading, sparse
+from dvid_labelmap.routes.changes import change_bodies, need_bodies
 from dvid_labelmap.routes.legacy_source import LegacyRequest, answer_of, handed_on
 
 __all__ = ["OF_LABELARRAY", "OF_LABELVOL", "ROUTES"]
+
+_SPLIT_BYTES = 512 << 20
 
 
 @get("/sparsevol/{label:str}")
@@ -61,8 +67,39 @@ async def nextlabel(request: LegacyRequest) -> Answer:
 @post("/merge")
 async def merge(request: LegacyRequest) -> Answer:
     """Merge bodies into the first one, which keeps its label: a JSON list [target, label, ...]. No body is answered."""
-    await answer_of(mappings.merge, handed_on(request))
+    await answer_of(proofreading.merge, handed_on(request))
     return empty()
+
+
+def _wanted(request: LegacyRequest) -> int:
+    text = request.query.get("splitlabel")
+    return parse_label(text) if text else 0
+
+
+@post("/split/{label:str}")
+async def split(request: LegacyRequest, label: FromPath[str]) -> Answer:
+    """Make voxels of a body a body of their own: a sparse volume as sparsevol answers it, all within the body.
+
+    The new body gets a new label, or the one of splitlabel=. Answers `{"label": 41}`.
+    """
+    given, body, wanted = handed_on(request), parse_label(label), _wanted(request)
+    need_bodies(given)
+    runs = await request.run(parse_split, await request.read_body(_SPLIT_BYTES))
+    _, made = await change_bodies(given, lambda change: split_body(change, body, runs, wanted))
+    return json_answer({"label": made})
+
+
+@post("/split-coarse/{label:str}")
+async def split_coarse(request: LegacyRequest, label: FromPath[str]) -> Answer:
+    """Make what a body has in whole blocks a body of its own: a sparse volume of block coordinates.
+
+    The new body gets a new label, or the one of splitlabel=. Answers `{"label": 41}`.
+    """
+    given, body, wanted = handed_on(request), parse_label(label), _wanted(request)
+    need_bodies(given)
+    runs = await request.run(parse_split, await request.read_body(_SPLIT_BYTES))
+    _, made = await change_bodies(given, lambda change: split_blocks(change, body, runs, wanted))
+    return json_answer({"label": made})
 
 
 @post("/resync/{label:str}")
@@ -80,6 +117,6 @@ async def area(request: LegacyRequest, label: FromPath[str], size: FromPath[str]
     raise BadRequest(f"bodies of {request.instance.name!r} are what its labelblk says: write other voxels there")
 
 
-ROUTES = (sparsevol, sparsevol_by_point, sparsevol_coarse, maxlabel, nextlabel, merge)
+ROUTES = (sparsevol, sparsevol_by_point, sparsevol_coarse, maxlabel, nextlabel, merge, split, split_coarse)
 OF_LABELARRAY = (sparsevols_coarse, sparsevol_size)
 OF_LABELVOL = (resync, area)

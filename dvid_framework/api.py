@@ -31,7 +31,7 @@ from dvid_framework.http.auth import need_admin
 from dvid_framework.http.cacheable import cacheable, cacheable_json
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.routing import delete, get, point_read, post, put
-from dvid_framework.instances.datatype import Datatype, Instance, InstanceContext, NoSettings
+from dvid_framework.instances.datatype import ANY_TYPE, Datatype, Instance, InstanceContext, NoSettings
 from dvid_framework.instances.interfaces import (
     BlockMask,
     ImageScale,
@@ -56,6 +56,7 @@ API_VERSION = 1
 """Grows when something here changes in a way that plugins must follow."""
 
 __all__ = [
+    "ANY_TYPE",
     "API_VERSION",
     "LZ4",
     "NONE",

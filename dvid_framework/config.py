@@ -123,6 +123,8 @@ class LimitSettings(msgspec.Struct):
         throttled_operations: how many `throttle=on` operations may run at a time.
         job_threads: how many jobs run at a time.
         jobs: how many jobs may be waiting or running.
+        follower_threads: how many instances that follow others are at work at a time.
+        follow_seconds: how long a read of one, or a commit, waits until it has caught up.
         keep_alive_seconds: how long an idle connection is kept.
         head_bytes: how long request line and headers may be together.
         head_seconds: how long they may take to come.
@@ -141,6 +143,8 @@ class LimitSettings(msgspec.Struct):
     throttled_operations: int = 1
     job_threads: int = 2
     jobs: int = 1000
+    follower_threads: int = 4
+    follow_seconds: float = 10.0
     keep_alive_seconds: int = 60
     head_bytes: int = 128 << 10
     head_seconds: float = 30.0

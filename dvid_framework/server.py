@@ -16,9 +16,11 @@ import structlog
 from dvid_framework import __version__
 from dvid_framework.config import Config
 from dvid_framework.events.activity import Activity
+from dvid_framework.events.catching_up import CatchingUp
 from dvid_framework.events.feed import Follower
 from dvid_framework.events.jobs import Jobs
 from dvid_framework.events.kafka import Kafka, open_kafka
+from dvid_framework.events.syncs import Syncs
 from dvid_framework.events.upgrades import start_upgrades
 from dvid_framework.http.access.admin import AdminTokens
 from dvid_framework.http.access.cors import build_cors
@@ -33,6 +35,7 @@ from dvid_framework.storage.keys import instance_bounds
 from dvid_framework.storage.stores import Stores
 from dvid_framework.versions.gate import Gates
 from dvid_framework.versions.ids import log_time
+from dvid_framework.versions.record import Mutation
 from dvid_framework.versions.repos import Repos
 
 __all__ = ["Server"]
@@ -108,6 +111,8 @@ class Server:
             self.repos, self.stores, self.datatypes, self.limits.mutation_bytes, self.config.plugin
         )
         self.jobs = Jobs(self.stores, self.repos, self.instances, self.limits.job_threads, self.limits.jobs)
+        self.syncs = Syncs(self.stores, self.repos, self.instances, self.limits.follower_threads, self._tell_of_sync)
+        self.catching_up = CatchingUp(self.syncs, self.limits.follow_seconds)
         self.cors = build_cors(self.config)
         self.guard = build_guard(self.config, self.repos, self.cors)
         self.pool = WorkPool(self.limits.threads, self.limits.waiting_requests, self.limits.waiting_in_all)
@@ -142,6 +147,7 @@ class Server:
                 self._followers.append(
                     Follower(log, "plugins", lambda mutation: self.plugins.mutation(self, mutation), log.synced)
                 )
+        self.syncs.run()
         start_upgrades(self.jobs, self.repos, self.instances)
         self.jobs.run()
 
@@ -154,6 +160,7 @@ class Server:
     def close(self) -> None:
         """Close everything, for a server that was never started or has been stopped."""
         self.jobs.stop()
+        self.syncs.stop()
         for follower in self._followers:
             follower.stop()
         self._followers.clear()
@@ -166,6 +173,9 @@ class Server:
         self.instances.close()
         self.stores.close()
         self.activity.close()
+
+    def _tell_of_sync(self, mutation: Mutation, seconds: float, error: str) -> None:
+        self.activity.sync(mutation, seconds, error)
 
     # -- what routes ask of the server as a whole
 

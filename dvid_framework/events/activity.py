@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from dvid_framework.versions.ids import log_time
+from dvid_framework.versions.record import Mutation
 
 if TYPE_CHECKING:
     from dvid_framework.http.call import Call
@@ -118,6 +119,22 @@ class Activity:
             fields["claim"] = claim
         if self._file is not None:
             self._file.append(_encode({**fields, "event": "request"}))
+        if self.publish is not None:
+            self.publish(fields)
+
+    def sync(self, mutation: Mutation, seconds: float, error: str) -> None:
+        """Record that a follower took in a mutation, or failed at it."""
+        action = mutation.entries[0]["Action"] if mutation.entries else ""
+        fields: dict[str, Any] = {
+            "time": int(time.time()),
+            "duration": round(seconds * 1000, 3),
+            "mutation": f"sync of {action!r}",
+            "successful": not error,
+        }
+        fields |= {"diagnostic": error} if error else {}
+        fields |= {"mutation_id": mutation.mutation_id} if mutation.mutation_id else {}
+        if self._file is not None:
+            self._file.append(_encode({**fields, "event": "sync"}))
         if self.publish is not None:
             self.publish(fields)
 

@@ -10,7 +10,15 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.response import Response
 
 from dvid_framework import __version__
-from dvid_framework.http import routes_access, routes_help, routes_jobs, routes_node, routes_repo, routes_server
+from dvid_framework.http import (
+    following,
+    routes_access,
+    routes_help,
+    routes_jobs,
+    routes_node,
+    routes_repo,
+    routes_server,
+)
 from dvid_framework.http.call import CALL, Call, ClientGone, CoreRequest, InstanceRequest
 from dvid_framework.http.dispatch import Dispatch
 from dvid_framework.http.errors import error_answer
@@ -81,7 +89,7 @@ def build_app(server: Server) -> tuple[Dispatch, Litestar]:
     Returns:
         The outermost ASGI application, and the Litestar app inside it.
     """
-    parts = (routes_server, routes_access, routes_repo, routes_node, routes_jobs, routes_help)
+    parts = (routes_server, routes_access, routes_repo, routes_node, routes_jobs, following, routes_help)
     core_routes = [route for part in parts for route in part.ROUTES]
     mounts, tables = [], {}
     for name, datatype in server.datatypes.items():

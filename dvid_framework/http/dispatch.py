@@ -20,6 +20,7 @@ from dvid_framework.http.answers import Answer, Bytes, empty
 from dvid_framework.http.auth import check_local_mutation, has_admin_token
 from dvid_framework.http.call import CALL, Call, ClientGone, parse_query
 from dvid_framework.http.errors import error_answer, page_not_found
+from dvid_framework.http.following import Afterwards, must_wait
 from dvid_framework.http.pages import page_headers
 from dvid_framework.http.table import MOUNT, CoreTable, TypeTable, allow
 
@@ -218,11 +219,12 @@ class Dispatch:
             raise Locked(f"Cannot do {call.method} on endpoint {keyword!r} of locked node {call.version.uuid}")
         host = call.header(b"host") or "localhost"
         bound, taken = table.match(call.method, call.segments, record.name, host)
-        if bound.point is not None:
-            return bound.point(call)
         changes["method"] = bound.options.method
         changes["path"] = f"{MOUNT}/{record.type_name}/{'/'.join(taken)}"
-        return self._app
+        point = bound.point
+        if record.follows and must_wait(call, bound.options):
+            return Afterwards(self._server.catching_up, call, lambda: point(call) if point is not None else self._app)
+        return self._app if point is None else point(call)
 
 
 class Begun:

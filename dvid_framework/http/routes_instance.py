@@ -8,6 +8,7 @@ import msgspec
 from litestar.params import FromPath
 
 from dvid_framework.errors import BadRequest
+from dvid_framework.events.sync_settings import set_syncs
 from dvid_framework.http.access.guard import check_readable
 from dvid_framework.http.answers import Answer, binary, empty, json_answer, text_answer
 from dvid_framework.http.call import Call, InstanceRequest
@@ -90,6 +91,26 @@ async def blob(request: _Request, reference: FromPath[str]) -> Answer:
     return binary(await request.run(get_blob, request.instance.log.store, reference))
 
 
+class _SyncBody(msgspec.Struct):
+    sync: str
+
+
+@post("/sync")
+async def sync(request: _Request) -> Answer:
+    """Follow other instances from now on: `{"sync": "NAME,NAME"}`, in all versions.
+
+    They are added to those that are followed already, or with `replace=true` take their place; an empty text with it
+    ends all. What they hold already is not taken in. From then on a read of this instance sees every mutation of theirs
+    that was acknowledged before it.
+    """
+    body: _SyncBody = await request.read_json(_SyncBody, 1 << 20)
+    names = body.sync.split(",") if body.sync else []
+    server = request.server
+    parts = (server.stores, server.repos, server.syncs, request.instance)
+    await request.run(set_syncs, *parts, names, request.flag("replace"), request.who)
+    return empty()
+
+
 def _wire(instance: Instance, version: VersionRecord) -> list[dict[str, Any]]:
     """The log entries of one version as the wire has them: not those that the original does not log."""
     return [entry for mutation in instance.mutations(version) for entry in instance.wire_entries(mutation)]
@@ -135,4 +156,5 @@ _logged: tuple[Any, ...] = (mutations, mutations_range)
 
 def shared_routes(datatype: type[Datatype]) -> tuple[Any, ...]:
     """Return the routes that the core gives to a type."""
-    return routes_of_every_type + (_logged if datatype.logged else ())
+    following = () if datatype.follows is None else (sync,)
+    return routes_of_every_type + following + (_logged if datatype.logged else ())

@@ -97,14 +97,24 @@ async def commit_status(request: CoreRequest, uuid: FromPath[str]) -> Answer:
 async def commit(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     """Commit a version: it is locked for ever, and can have children.
 
-    Body: a JSON object, with any of `note` and `log` (a list of lines). Mutations in flight are finished first.
+    Body: a JSON object, with any of `note` and `log` (a list of lines). Mutations in flight are finished first,
+    and instances that follow others take in what was written; 503 if that takes too long.
     """
     del uuid
     body = fold_keys(await request.read_body(1 << 20), _CommitBody)
-    version, stores = request.version, request.server.stores
+    server, repo, version = request.server, request.repo, request.version
     # Not in the pool for work: there it would take a thread from the mutations that it waits for.
-    repos, who = request.server.repos, request.who
-    await asyncio.to_thread(commit_version, repos, request.repo, version, body.note, body.log, who, stores.sync)
+    await asyncio.to_thread(
+        commit_version,
+        server.repos,
+        repo,
+        version,
+        body.note,
+        body.log,
+        request.who,
+        server.stores.sync,
+        lambda: server.catching_up.drain(repo),
+    )
     return json_answer({"committed": version.uuid})
 
 

@@ -28,7 +28,11 @@ from dvid_framework.versions.view import View
 if TYPE_CHECKING:
     from dvid_framework.instances.registry import Instances
 
-__all__ = ["Datatype", "Instance", "InstanceContext", "NoSettings"]
+__all__ = ["ANY_TYPE", "Datatype", "Instance", "InstanceContext", "NoSettings"]
+
+
+ANY_TYPE = "*"
+"""Stands in `Datatype.follows` for every type."""
 
 
 class NoSettings(msgspec.Struct):
@@ -218,6 +222,43 @@ class Instance:
             root=context.repo.dag.root.id,
         )
 
+    # -- following others
+
+    def on_event(self, event: Mutation, leader: Instance, txn: Txn) -> None:
+        """Take in a mutation of an instance that this one follows; by default nothing is done.
+
+        It is called for each mutation of a leader, in order, holding `lock`. What is put into `txn` is written with
+        this instance's place in the leader's log as one unit, so nothing is taken in twice. If this raises, nothing is
+        written; it is called again later, and until then reads of this instance are answered with 503.
+
+        Args:
+            event: the mutation; its `version` is the id of the version, its `entries` what was emitted.
+            leader: the instance that was changed.
+            txn: a transaction on this instance's data at that version, whether it is committed by now or not.
+        """
+
+    def begin_following(self, event: Mutation) -> Txn:
+        """Begin what this instance changes for a mutation of one that it follows; the core calls it."""
+        context, record, dag = self._context, self.record, self._context.repo.dag
+        mutation = Mutation(
+            repo=record.repo,
+            instance=record.id,
+            version=event.version if record.versioned else dag.root.id,
+            user=event.user,
+            app=event.app,
+            internal=True,
+            through=[*event.through, event.instance],
+        )
+        return Txn(
+            context.log,
+            mutation,
+            codec=CODECS[record.compression.partition(":")[0]],
+            durable=False,
+            limit=context.mutation_bytes,
+            new_mutation_id=context.repo.mutation_ids.take,
+            root=dag.root.id,
+        )
+
     def mutations(self, version: VersionRecord) -> list[Mutation]:
         """Return the mutation records of exactly one version, in order, internal ones included."""
         named = self._context.log.named(self._context.record.id, self._at(version))
@@ -314,6 +355,8 @@ class Datatype:
         logged: whether `mutations` and `mutations-range` are served.
         logs_users: whether what they serve names user and application.
         announced: actions of internal records that are published all the same.
+        follows: names of the types that its instances can follow (`*` for any), which gives them the address `sync`;
+            None for a type that has no such address.
         provides: the interfaces (`BlockMask` and the like) that its instances implement.
     """
 
@@ -328,6 +371,7 @@ class Datatype:
     logged: ClassVar[bool] = False
     logs_users: ClassVar[bool] = True
     announced: ClassVar[frozenset[str]] = frozenset()
+    follows: ClassVar[tuple[str, ...] | None] = None
     provides: ClassVar[tuple[type, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:

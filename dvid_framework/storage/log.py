@@ -57,7 +57,8 @@ class CommitLog:
             CorruptValue: the store lacks mutations that were durable.
         """
         self.store = store
-        self.written = self.synced = last_mutation(store)
+        self.written = self.synced = self._at_opening = last_mutation(store)
+        self._last: dict[int, int] = {}  # by instance, since opening
         self._mark = mark
         self._section = threading.Lock()
         self._syncing = threading.Lock()
@@ -95,8 +96,14 @@ class CommitLog:
             for instance, version in names:
                 batch.put(keys.log_by_version_key(instance, version, number), b"")
             self.store.write(batch)
+            for instance, _ in names:
+                self._last[instance] = number
             self.written = number
         return number
+
+    def last_of(self, instance: int) -> int:
+        """Return the number of the last mutation of an instance, or a later one if it has none since opening."""
+        return self._last.get(instance, self._at_opening)
 
     def make_durable(self, number: int) -> None:
         """Return when the mutation of this number survives a power loss; one fsync serves all who wait."""

@@ -27,6 +27,7 @@ def commit_version(
     log: Sequence[str] = (),
     user: str = "",
     sync: Callable[[], None] | None = None,
+    drain: Callable[[], None] | None = None,
 ) -> None:
     """Lock a version for ever, once the mutations in flight are done.
 
@@ -38,12 +39,28 @@ def commit_version(
         log: lines to add to its log.
         user: who asked for it.
         sync: makes durable what was written to stores other than that of the metadata.
+        drain: waits until followers have taken in what was written.
 
     Raises:
         Locked: it is committed already.
-        Unavailable: mutations in flight did not end in time.
+        Unavailable: mutations in flight did not end in time, or followers are behind.
     """
-    with repos.gates.closed(version.id), repos.lock:
+    with repos.gates.closed(version.id):
+        if drain is not None:
+            drain()
+        _lock_version(repos, repo, version, note, log, user, sync)
+
+
+def _lock_version(
+    repos: Repos,
+    repo: Repo,
+    version: VersionRecord,
+    note: str,
+    log: Sequence[str],
+    user: str,
+    sync: Callable[[], None] | None,
+) -> None:
+    with repos.lock:
         if sync is not None:
             sync()
         now = repo.dag[version.id]

@@ -75,6 +75,7 @@ class Mutation(msgspec.Struct, kw_only=True, omit_defaults=True):
         time: RFC 3339, UTC.
         entries: what happened, in order; each has at least `Action`.
         internal: the original does not log such a mutation, so `mutations` does not show it.
+        through: ids of the instances by whose mutations a follower was led to this one, the first cause first.
     """
 
     number: int = 0
@@ -87,3 +88,4 @@ class Mutation(msgspec.Struct, kw_only=True, omit_defaults=True):
     mutation_id: int = 0
     entries: list[dict[str, Any]] = []
     internal: bool = False
+    through: list[int] = []

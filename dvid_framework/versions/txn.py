@@ -64,6 +64,11 @@ class Txn:
         return self._mutation.mutation_id
 
     @property
+    def touched(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(len(self._batch) or self._mutation.entries)
+
+    @property
     def number(self) -> int:
         """The number of the committed mutation; 0 if nothing was written."""
         return self._committed or 0
@@ -132,7 +137,7 @@ class Txn:
 
     def commit(self) -> int:
         """Write the unit now; returns its number. Leaving the block then does nothing more."""
-        if self._committed is None and (len(self._batch) or self._mutation.entries):
+        if self._committed is None and self.touched:
             mutation = self._mutation
             mutation.time = mutation.time or now_rfc3339()
             names = ((mutation.instance, mutation.version),)

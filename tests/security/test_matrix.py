@@ -49,6 +49,7 @@ CORE = {
     ("GET", "/api/repos/info"): OPEN,  # filtered
     ("GET", "/api/server/compiled-types"): OPEN,
     ("GET", "/api/server/config"): ADMINS,
+    ("GET", "/api/server/followers"): OPEN,  # filtered
     ("GET", "/api/server/groupcache"): OPEN,
     ("GET", "/api/server/info"): OPEN,
     ("GET", "/api/server/note"): OPEN,

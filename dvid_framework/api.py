@@ -31,7 +31,8 @@ from dvid_framework.http.auth import need_admin
 from dvid_framework.http.cacheable import cacheable, cacheable_json
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.routing import delete, get, point_read, post, put
-from dvid_framework.instances.datatype import ANY_TYPE, Datatype, Instance, InstanceContext, NoSettings
+from dvid_framework.instances.datatype import ANY_TYPE, Datatype, NoSettings
+from dvid_framework.instances.instance import Instance, InstanceContext
 from dvid_framework.instances.interfaces import (
     BlockMask,
     ImageScale,

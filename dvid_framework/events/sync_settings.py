@@ -9,7 +9,8 @@ import msgspec
 from dvid_framework.errors import BadRequest
 from dvid_framework.events.pursuit import delete_cursor, put_cursor
 from dvid_framework.events.syncs import Syncs
-from dvid_framework.instances.datatype import ANY_TYPE, Instance
+from dvid_framework.instances.datatype import ANY_TYPE
+from dvid_framework.instances.instance import Instance
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.stores import Stores
 from dvid_framework.versions.changes import log_lines

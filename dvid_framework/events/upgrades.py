@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dvid_framework.instances.datatype import Instance
+from dvid_framework.instances.instance import Instance
 from dvid_framework.storage.batch import Batch
 
 if TYPE_CHECKING:

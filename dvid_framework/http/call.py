@@ -14,7 +14,7 @@ import litestar
 import msgspec
 
 from dvid_framework.errors import BadRequest, DvidError, TooLarge
-from dvid_framework.instances.datatype import Instance
+from dvid_framework.instances.instance import Instance
 from dvid_framework.versions.gate import WAIT_SECONDS
 from dvid_framework.versions.record import VersionRecord
 from dvid_framework.versions.repo import Repo

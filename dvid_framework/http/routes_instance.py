@@ -15,7 +15,7 @@ from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.help import type_help
 from dvid_framework.http.routes_jobs import instance_jobs
 from dvid_framework.http.routing import get, point_read, post
-from dvid_framework.instances.datatype import Instance
+from dvid_framework.instances.instance import Instance
 from dvid_framework.storage.blobs import get_blob, put_blob
 from dvid_framework.versions.record import VersionRecord
 

@@ -13,7 +13,7 @@ from dvid_framework.http.answers import Answer, json_answer
 from dvid_framework.http.auth import need_admin
 from dvid_framework.http.call import Call, CoreRequest, InstanceRequest
 from dvid_framework.http.routing import get, post
-from dvid_framework.instances.datatype import Instance
+from dvid_framework.instances.instance import Instance
 
 if TYPE_CHECKING:
     from dvid_framework.instances.jobs import JobRecord

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from dvid_framework.errors import BadRequest, NotInstalled, Unavailable
-from dvid_framework.instances.datatype import Datatype, Instance, InstanceContext
+from dvid_framework.instances.datatype import Datatype
+from dvid_framework.instances.instance import Instance, InstanceContext
 from dvid_framework.instances.jobs import JobQueue
 from dvid_framework.instances.settings import split_settings
 from dvid_framework.storage.grids import GridVolume

@@ -8,7 +8,8 @@ from typing import Any
 
 from sortedcontainers import SortedDict
 
-from dvid_framework.instances.datatype import Datatype, Instance
+from dvid_framework.instances.datatype import Datatype
+from dvid_framework.instances.instance import Instance
 from dvid_framework.instances.registry import Instances
 from dvid_framework.storage.base import Store, StoreEngine
 from dvid_framework.storage.leveldb import LevelDBEngine

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from dvid_framework.instances.datatype import Instance
+from dvid_framework.instances.instance import Instance
 from dvid_framework.plugins import Plugins
 from dvid_framework.testing.client import Client
 from dvid_framework.testing.datatype_contract import Mutation

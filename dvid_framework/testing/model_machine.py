@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from dvid_framework.errors import BadRequest, Conflict, Locked
-from dvid_framework.instances.datatype import Instance
+from dvid_framework.instances.instance import Instance
 from dvid_framework.storage.base import Store
 from dvid_framework.testing.core import Core
 from dvid_framework.testing.model import Conflicting, ModelVersion, VersionedModel

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from dvid_framework.errors import BadRequest, NotInstalled
-from dvid_framework.instances.datatype import Datatype, Instance
+from dvid_framework.instances.datatype import Datatype
+from dvid_framework.instances.instance import Instance
 from dvid_framework.instances.interfaces import BlockMask
 from dvid_framework.storage.base import Capability
 from dvid_framework.testing.core import Core, memory_opener

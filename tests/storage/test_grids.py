@@ -11,7 +11,8 @@ import pytest
 
 from dvid_framework.config import Config
 from dvid_framework.errors import BadGateway, BadRequest
-from dvid_framework.instances.datatype import Datatype, Instance
+from dvid_framework.instances.datatype import Datatype
+from dvid_framework.instances.instance import Instance
 from dvid_framework.instances.registry import Instances
 from dvid_framework.plugins import Plugins
 from dvid_framework.storage.grids import GridBlock, GridEngine, GridScale, GridVolume

@@ -10,7 +10,7 @@ import pytest
 
 from dvid_framework.errors import Conflict, Locked, NotFound, StorageError, StoreFull, TooLarge
 from dvid_framework.fsck import check
-from dvid_framework.instances.datatype import Instance
+from dvid_framework.instances.instance import Instance
 from dvid_framework.storage.base import Store
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.blobs import get_blob

@@ -1,0 +1,329 @@
+"""One data instance: what datatypes subclass to read, write, follow others and work in the background."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+
+from dvid_framework.errors import Locked
+from dvid_framework.instances.jobs import JobRecord, Work
+from dvid_framework.instances.settings import CHECKSUM_TEXTS, compression_text
+from dvid_framework.instances.wire import wire_entries
+from dvid_framework.storage import keys
+from dvid_framework.storage.envelope import CODECS, open_value
+from dvid_framework.storage.log import CommitLog
+from dvid_framework.versions.gate import WAIT_SECONDS
+from dvid_framework.versions.record import InstanceRecord, Mutation, VersionRecord
+from dvid_framework.versions.repo import Repo
+from dvid_framework.versions.repos import Repos
+from dvid_framework.versions.txn import MUTATION_BYTES, Txn
+from dvid_framework.versions.view import View
+
+if TYPE_CHECKING:
+    from dvid_framework.instances.datatype import Datatype
+    from dvid_framework.instances.registry import Instances
+
+__all__ = ["Instance", "InstanceContext"]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceContext:
+    """What an instance gets from the core.
+
+    Attributes:
+        record: the stored record at opening; `Instance.record` is the present one.
+        repo: its repo.
+        repos: all repos of the server.
+        log: commit log of the store that holds its data.
+        store_text: what `info` shows of the store.
+        instances: the registry, to reach other instances.
+        mutation_bytes: how many stored bytes one mutation may have.
+    """
+
+    record: InstanceRecord
+    repo: Repo
+    repos: Repos
+    log: CommitLog
+    store_text: str
+    instances: Instances
+    mutation_bytes: int = MUTATION_BYTES
+
+
+class Instance:
+    """One data instance: the base of every datatype's own class.
+
+    Subclass it, read by `view`, write by `begin`, and say in `extended` what `info` shows of the type. There is one
+    object for each instance in a server; requests use it from several threads.
+
+    Attributes:
+        settings: the datatype's settings struct.
+        lock: for operations that check and then write.
+    """
+
+    datatype: ClassVar[type[Datatype]]
+
+    def __init__(self, context: InstanceContext) -> None:
+        self._context = context
+        self.settings: Any = msgspec.convert(context.record.settings, self.datatype.settings)
+        self.lock = threading.RLock()
+
+    # -- what it is
+
+    @property
+    def record(self) -> InstanceRecord:
+        """The stored record, as it is now."""
+        return self._context.repo.find_instance(self._context.record.id) or self._context.record
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the repo."""
+        return self.record.name
+
+    @property
+    def repo(self) -> Repo:
+        """Its repo."""
+        return self._context.repo
+
+    @property
+    def log(self) -> CommitLog:
+        """Commit log of the store that holds its data."""
+        return self._context.log
+
+    @property
+    def instances(self) -> Instances:
+        """The registry, to ask for other instances by a typed interface."""
+        return self._context.instances
+
+    def extended(self, version: VersionRecord) -> Mapping[str, Any]:
+        """Return what `info` shows under `Extended` at a version; by default nothing."""
+        del version
+        return {}
+
+    def info(self, version: VersionRecord) -> dict[str, Any]:
+        """Return what `GET info` answers: `Base`, which is the same for all types, and `Extended`."""
+        record, repo = self.record, self._context.repo
+        followed = {other.data_uuid: other.name for other in list(repo.instances.values())}
+        base = {
+            "TypeName": record.type_name,
+            "TypeURL": record.type_url,
+            "TypeVersion": record.type_version,
+            "DataUUID": record.data_uuid,
+            "Name": record.name,
+            "RepoUUID": record.made_at,
+            "Compression": compression_text(record.compression),
+            "Checksum": CHECKSUM_TEXTS[record.checksum],
+            "Syncs": [followed.get(uuid, "undefined") for uuid in record.follows],
+            "Versioned": record.versioned,
+            "KVStore": self._context.store_text,
+            "LogStore": self._context.store_text,
+            "Tags": record.tags,
+        }
+        return {"Base": base, "Extended": self.extended(version)}
+
+    def post_info(self, version: VersionRecord, config: Mapping[str, Any], user: str) -> None:
+        """Change settings by `POST info`, for types that allow it; others answer as for GET and change nothing."""
+
+    def save_settings(self, settings: msgspec.Struct, user: str = "") -> None:
+        """Store changed settings of this instance."""
+        self._update({"Action": "settings"}, user, settings=msgspec.to_builtins(settings))
+        self.settings = settings
+
+    def save_tags(self, tags: dict[str, str], user: str = "") -> None:
+        """Store changed tags."""
+        self._update({"Action": "tags"}, user, tags=tags)
+
+    def mark_upgraded(self) -> None:
+        """Note that the stored form is that of the installed datatype."""
+        self._update({"Action": "upgrade"}, "", type_version=self.datatype.version)
+
+    def save_follows(self, follows: list[str], user: str = "") -> None:
+        """Store which instances this one is synced with, by their data UUIDs."""
+        self._update({"Action": "sync"}, user, follows=follows)
+
+    def _update(self, entry: dict[str, Any], user: str, **changes: Any) -> None:
+        context = self._context
+        with context.repos.lock:
+            record = msgspec.structs.replace(self.record, **changes)
+            context.repos.write([{**entry, "Dataname": record.name}], instances=(record,), user=user)
+
+    # -- reading and writing
+
+    def _at(self, version: VersionRecord) -> int:
+        """An unversioned instance has the root's data at every version."""
+        return version.id if self.record.versioned else self._context.repo.dag.root.id
+
+    def view(self, version: VersionRecord) -> View:
+        """Return one state of the data as a version sees it; close it after use."""
+        context = self._context
+        return View(context.log.store.snapshot(), context.record.id, context.repo.dag.lineage(self._at(version)))
+
+    def own_values(self, type_key: bytes) -> dict[int, memoryview]:
+        """Return the values that versions have themselves of a type key, by version id, whatever their descent."""
+        context = self._context
+        prefix = keys.data_prefix(context.record.id) + keys.encode_type_key(type_key)
+        found: dict[int, memoryview] = {}
+        for key, value in context.log.store.scan(prefix, keys.after_prefix(prefix)):
+            version, marker = keys.TAIL.unpack(key[len(prefix) :])
+            if marker == keys.VALUE:
+                found[version] = open_value(key, value)
+        return found
+
+    def begin(
+        self,
+        version: VersionRecord,
+        *,
+        user: str = "",
+        app: str = "",
+        lift_lock: bool = False,
+        durable: bool = True,
+        wait: float = WAIT_SECONDS,
+    ) -> Txn:
+        """Begin a mutation of the data at a version: use it in a `with` statement.
+
+        Args:
+            version: the version to change.
+            user: who asked for it, for the records.
+            app: with which application.
+            lift_lock: an administrator may change a committed version.
+            durable: whether the unit must survive a power loss before the answer (else: within a second).
+            wait: seconds to wait for a commit of the version.
+
+        Raises:
+            Locked: the version is committed.
+            Unavailable: it is being committed.
+        """
+        context, number = self._context, self._at(version)
+        context.repos.gates.enter(number, wait)
+        if self.record.versioned and not lift_lock and context.repo.dag[number].locked:
+            context.repos.gates.leave(number)
+            raise Locked(f"version {version.uuid} is committed; make a new version or a branch to go on")
+        mutation = Mutation(repo=context.repo.id, instance=context.record.id, version=number, user=user, app=app)
+        return Txn(
+            context.log,
+            mutation,
+            codec=CODECS[self.record.compression.partition(":")[0]],
+            durable=durable,
+            limit=context.mutation_bytes,
+            new_mutation_id=context.repo.mutation_ids.take,
+            on_leave=lambda: context.repos.gates.leave(number),
+            root=context.repo.dag.root.id,
+        )
+
+    # -- following others
+
+    def on_event(self, event: Mutation, leader: Instance, txn: Txn) -> None:
+        """Take in a mutation of an instance that this one follows; by default nothing is done.
+
+        It is called for each mutation of a leader, in order, holding `lock`. What is put into `txn` is written with
+        this instance's place in the leader's log as one unit, so nothing is taken in twice. If this raises, nothing is
+        written; it is called again later, and until then reads of this instance are answered with 503.
+
+        Args:
+            event: the mutation; its `version` is the id of the version, its `entries` what was emitted.
+            leader: the instance that was changed.
+            txn: a transaction on this instance's data at that version, whether it is committed by now or not.
+        """
+
+    def begin_following(self, event: Mutation) -> Txn:
+        """Begin what this instance changes for a mutation of one that it follows; the core calls it."""
+        context, record, dag = self._context, self.record, self._context.repo.dag
+        mutation = Mutation(
+            repo=record.repo,
+            instance=record.id,
+            version=event.version if record.versioned else dag.root.id,
+            user=event.user,
+            app=event.app,
+            internal=True,
+            through=[*event.through, event.instance],
+        )
+        return Txn(
+            context.log,
+            mutation,
+            codec=CODECS[record.compression.partition(":")[0]],
+            durable=False,
+            limit=context.mutation_bytes,
+            new_mutation_id=context.repo.mutation_ids.take,
+            root=dag.root.id,
+        )
+
+    def mutations(self, version: VersionRecord) -> list[Mutation]:
+        """Return the mutation records of exactly one version, in order, internal ones included."""
+        named = self._context.log.named(self._context.record.id, self._at(version))
+        return [_numbered(number, data) for number, data in named]
+
+    def latest_mutations(self, version: VersionRecord) -> Iterator[Mutation]:
+        """Yield the mutation records of exactly one version, the newest first, each read when it is asked for."""
+        for number, data in self._context.log.named_backwards(self._context.record.id, self._at(version)):
+            yield _numbered(number, data)
+
+    def wire_entries(self, mutation: Mutation) -> list[dict[str, Any]]:
+        """Return what a mutation record did as `mutations` shows it: nothing of one that is internal."""
+        if mutation.internal:
+            return []
+        return wire_entries(mutation, self.repo.dag[mutation.version].uuid, self.datatype)
+
+    def check_version_merge(self, parents: Sequence[VersionRecord]) -> None:
+        """Refuse a merge of versions that the data of this instance could not follow; by default none.
+
+        Raises:
+            Conflict: this instance could not.
+        """
+        del parents
+
+    # -- work in the background
+
+    def jobs(self) -> Mapping[str, Work]:
+        """Return the work that the type does in the background, by the kind of job; by default none."""
+        return {}
+
+    def start_job(
+        self,
+        kind: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        version: VersionRecord | None = None,
+        user: str = "",
+        app: str = "",
+        txn: Txn | None = None,
+    ) -> JobRecord:
+        """Start a job; when this returns it survives a restart.
+
+        Args:
+            kind: one of the kinds of `jobs`.
+            arguments: what its work is told: texts, numbers, truth values, and lists and dictionaries of them.
+            version: the version that it is about.
+            user: who asked for it.
+            app: with which application.
+            txn: a transaction on this instance that starts the job, in its one unit.
+
+        Raises:
+            Unavailable: too many jobs wait.
+        """
+        record = self.record
+        number = 0 if version is None else version.id
+        return self._context.instances.jobs.start(
+            kind,
+            arguments or {},
+            repo=record.repo,
+            instance=record.id,
+            version=number,
+            user=user,
+            app=app,
+            txn=txn,
+        )
+
+    def check(self, version: VersionRecord) -> Iterable[str]:
+        """Yield a sentence for each thing that is wrong with the data at a version; `dvid fsck` calls it offline."""
+        del version
+        return ()
+
+    def close(self) -> None:
+        """Release what the instance holds; the server is stopping."""
+
+
+def _numbered(number: int, data: bytes) -> Mutation:
+    return msgspec.structs.replace(msgspec.msgpack.decode(data, type=Mutation), number=number)

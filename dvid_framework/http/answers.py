@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["Answer", "Bytes", "Pieces", "binary", "empty", "json_answer", "text_answer"]
+__all__ = ["Answer", "Bytes", "Later", "Pieces", "binary", "empty", "json_answer", "text_answer"]
 
 Answer = ASGIApp
 """What a route returns: annotate it so."""
@@ -99,6 +99,26 @@ class Pieces:
         finally:
             if self._on_end is not None:
                 self._on_end()
+
+
+class Later:
+    """An answer that is made in a thread: what a point read gives where it would take too long on the event loop.
+
+    Args:
+        make: makes the answer, or raises what is wrong.
+        executor: where it runs: the server's pool.
+    """
+
+    __slots__ = ("_executor", "_make")
+
+    def __init__(self, make: Callable[[], Answer], executor: Executor) -> None:
+        self._make = make
+        self._executor = executor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Make it, and send it."""
+        answer = await asyncio.get_running_loop().run_in_executor(self._executor, self._make)
+        await answer(scope, receive, send)
 
 
 def binary(

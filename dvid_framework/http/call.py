@@ -117,6 +117,18 @@ class Call:
                 return value.decode("latin-1")
         return None
 
+    def throttled(self) -> AbstractContextManager[None]:
+        """Return a context that holds one of the places for throttled operations if the request has `throttle=on`.
+
+        Raises:
+            Unavailable: on entering it, all places are taken.
+        """
+        return self.server.throttle.operation() if self.query.get("throttle") in ("on", "true") else nullcontext()
+
+    def flag(self, name: str) -> bool:
+        """Tell whether a parameter is exactly `true`, the only text that counts."""
+        return self.query.get(name) == "true"
+
     def finish(self) -> None:
         """Release what the call holds."""
         if self._view is not None:
@@ -270,7 +282,7 @@ class InstanceRequest(_BodyRequest, Generic[_I]):
 
     def flag(self, name: str) -> bool:
         """Tell whether a parameter is exactly `true`, the only text that counts."""
-        return self.call.query.get(name) == "true"
+        return self.call.flag(name)
 
     def begin(self, durable: bool = True) -> Txn:
         """Begin a mutation of the instance at the version, for the user and application of the request.
@@ -291,6 +303,4 @@ class InstanceRequest(_BodyRequest, Generic[_I]):
         Raises:
             Unavailable: on entering it, all places are taken.
         """
-        if self.call.query.get("throttle") in ("on", "true"):
-            return self.server.throttle.operation()
-        return nullcontext()
+        return self.call.throttled()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +26,7 @@ from dvid_framework.versions.txn import MUTATION_BYTES
 __all__ = ["Instances"]
 
 _Interface = TypeVar("_Interface")
+_Shared = TypeVar("_Shared")
 
 
 class Instances:
@@ -48,8 +49,9 @@ class Instances:
         self.datatypes = dict(datatypes)
         self._mutation_bytes = mutation_bytes
         self._options = dict(options or {})
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._open: dict[int, Instance] = {}
+        self._shared: dict[str, Any] = {}
         self._jobs: JobQueue | None = None
 
     @property
@@ -113,6 +115,19 @@ class Instances:
             BadGateway: its medium fails.
         """
         return self._stores.grids.get(alias)
+
+    def shared(self, name: str, make: Callable[[], _Shared]) -> _Shared:
+        """Return what instances of a server have in common under a name: bounded caches above all.
+
+        Args:
+            name: the type's name and what it is, such as `labelmap.blocks`.
+            make: makes it at first use.
+        """
+        with self._lock:
+            if name not in self._shared:
+                self._shared[name] = make()
+            found: _Shared = self._shared[name]
+            return found
 
     def _open_record(self, repo: Repo, record: InstanceRecord) -> Instance:
         datatype = self.datatypes.get(record.type_name)

@@ -1,6 +1,7 @@
 //! Functions that look for bodies in payloads.
 
 use crate::binary_blocks::binary_block;
+use crate::block_cache::BlockCache;
 use crate::buffers::{bytes_list, optional_payloads, shape_of, triples, Payload};
 use crate::changes::changes;
 use crate::fault::{Fault, Outcome};
@@ -51,14 +52,16 @@ fn body_runs<'py>(
     low: [i64; 3],
     high: [i64; 3],
     threads: usize,
+    cache: Option<&Bound<BlockCache>>,
 ) -> PyResult<Bound<'py, PyArray2<i32>>> {
     let (blocks, shape) = (optional_payloads(blocks)?, shape_of(shape)?);
     let firsts = triples(firsts.as_slice()?)?;
     let members = Members::new(supervoxels.as_slice()?)?;
     check_firsts(firsts, blocks.len(), shape)?;
+    let cache = cache.map(Bound::get);
     let runs = py.detach(|| {
         let pieces = pieces(firsts, |i| blocks[i].is_some(), shape, Span { low, high }, threads)?;
-        let found = pool::run(threads, pieces.iter().collect(), Finder::new, |finder, piece| {
+        let found = pool::run(threads, pieces.iter().collect(), || Finder::with(cache), |finder, piece| {
             finder.find(piece, &blocks, firsts, shape, members)
         })?;
         merge(&pieces, &found)
@@ -69,6 +72,7 @@ fn body_runs<'py>(
 
 /// One piece for each block that holds some of a body.
 #[pyfunction]
+#[allow(clippy::too_many_arguments)]
 fn body_binary_blocks<'py>(
     py: Python<'py>,
     blocks: &Bound<PyAny>,
@@ -76,14 +80,16 @@ fn body_binary_blocks<'py>(
     shape: Three,
     supervoxels: PyReadonlyArray1<u64>,
     threads: usize,
+    cache: Option<&Bound<BlockCache>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let (blocks, shape) = (optional_payloads(blocks)?, shape_of(shape)?);
     let firsts = triples(firsts.as_slice()?)?;
     let members = Members::new(supervoxels.as_slice()?)?;
     check_firsts(firsts, blocks.len(), shape)?;
+    let cache = cache.map(Bound::get);
     let found = py.detach(|| {
         let items = blocks.iter().zip(firsts).enumerate().collect();
-        let state = || (Session::new(), Chosen::new());
+        let state = || (Session::with(cache), Chosen::new());
         pool::run(
             threads,
             items,

@@ -7,6 +7,7 @@ compile_error!("dvid-kernels reads and writes little-endian volumes in place");
 
 mod binary_blocks;
 mod bitpack;
+mod block_cache;
 mod bodies;
 mod buffers;
 mod changes;
@@ -15,6 +16,9 @@ mod downsample;
 mod encode;
 mod fault;
 mod gzip;
+mod index_chunks;
+mod index_reading;
+mod json_points;
 mod inspect;
 mod label_index;
 mod label_set;
@@ -39,9 +43,12 @@ use pyo3::prelude::*;
 fn _dvid_kernels(module: &Bound<PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("LabelFormatError", module.py().get_type::<fault::LabelFormatError>())?;
+    module.add_class::<block_cache::BlockCache>()?;
     reading::register(module)?;
     writing::register(module)?;
     bodies::register(module)?;
     splitting::register(module)?;
+    index_reading::register(module)?;
+    json_points::register(module)?;
     messages::register(module)
 }

@@ -1,5 +1,6 @@
 //! Functions that read payloads.
 
+use crate::block_cache::BlockCache;
 use crate::buffers::{optional_payloads, payload, payloads, shape_of, triples, Payload};
 use crate::decode;
 use crate::fault::{Fault, Outcome};
@@ -200,13 +201,16 @@ fn labels_at<'py>(
     shape: Three,
     mapping: Option<(Labels, Labels)>,
     threads: usize,
+    cache: Option<&Bound<BlockCache>>,
 ) -> PyResult<Bound<'py, PyArray1<u64>>> {
     let (blocks, shape) = (optional_payloads(blocks)?, shape_of(shape)?);
     let mapping = mapping_of(&mapping)?;
+    let cache = cache.map(Bound::get);
     let (owners, offsets) = (block_of_point.as_slice()?, triples(offsets.as_slice()?)?);
     let labels = py.detach(|| {
         let wanted = by_block(owners, offsets, blocks.len(), shape)?;
-        let found = pool::run(threads, wanted, Session::new, |session, (index, points)| match &blocks[index] {
+        let state = || Session::with(cache);
+        let found = pool::run(threads, wanted, state, |session, (index, points)| match &blocks[index] {
             None => Ok(Vec::new()),
             Some(block) => session
                 .open(block, shape, mapping)

@@ -1,5 +1,6 @@
 //! Runs along x of the voxels of a body, joined across blocks.
 
+use crate::block_cache::BlockCache;
 use crate::buffers::Payload;
 use crate::fault::{Fault, Outcome};
 use crate::layout::{Shape, SIDE};
@@ -55,17 +56,17 @@ pub fn pieces(
 }
 
 /// What a thread keeps from piece to piece.
-pub struct Finder {
-    session: Session,
+pub struct Finder<'c> {
+    session: Session<'c>,
     chosen: Chosen,
     bits: Vec<u8>,
     /// Whether a row of sub-blocks (y fastest) has any.
     touched: Vec<bool>,
 }
 
-impl Finder {
-    pub fn new() -> Self {
-        Finder { session: Session::new(), chosen: Chosen::new(), bits: Vec::new(), touched: Vec::new() }
+impl<'c> Finder<'c> {
+    pub fn with(cache: Option<&'c BlockCache>) -> Self {
+        Finder { session: Session::with(cache), chosen: Chosen::new(), bits: Vec::new(), touched: Vec::new() }
     }
 
     /// The runs of a piece, sorted by z, y, x.

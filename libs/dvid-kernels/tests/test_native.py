@@ -54,23 +54,23 @@ def test_first_voxels_of_blocks_are_checked(first: int) -> None:
         firsts = np.zeros((1, 3), np.int64)
         firsts[0, axis] = first
         with pytest.raises(ValueError, match="out of range"):
-            dvid_kernels.body_runs([None], firsts, SHAPE, body, (0, 0, 0), (9, 9, 9), 1)
+            dvid_kernels.body_runs([None], firsts, SHAPE, body, (0, 0, 0), (9, 9, 9), 1, None)
         with pytest.raises(ValueError, match="out of range"):
-            dvid_kernels.body_binary_blocks([None], firsts, SHAPE, body, 1)
+            dvid_kernels.body_binary_blocks([None], firsts, SHAPE, body, 1, None)
 
 
 def test_requests_for_bodies_are_checked() -> None:
     body, low, high = np.array([7], np.uint64), (-(2**63), 0, 0), (2**63 - 1, 9, 9)
     firsts = np.zeros((2, 3), np.int64)
     with pytest.raises(ValueError, match="same block"):
-        dvid_kernels.body_runs([b"", b""], firsts, SHAPE, body, low, high, 1)
+        dvid_kernels.body_runs([b"", b""], firsts, SHAPE, body, low, high, 1, None)
     with pytest.raises(ValueError, match="for each payload"):
-        dvid_kernels.body_runs([b""], firsts, SHAPE, body, low, high, 1)
+        dvid_kernels.body_runs([b""], firsts, SHAPE, body, low, high, 1, None)
     with pytest.raises(ValueError, match="ascending"):
-        dvid_kernels.body_runs([None, None], firsts, SHAPE, np.array([7, 7], np.uint64), low, high, 1)
+        dvid_kernels.body_runs([None, None], firsts, SHAPE, np.array([7, 7], np.uint64), low, high, 1, None)
     with pytest.raises(ValueError, match="old block"):
         dvid_kernels.count_changes([None], [], SHAPE, 1)
-    assert dvid_kernels.body_runs([None, None], firsts, SHAPE, body, high, low, 1).shape == (0, 4)
+    assert dvid_kernels.body_runs([None, None], firsts, SHAPE, body, high, low, 1, None).shape == (0, 4)
 
 
 @pytest.mark.parametrize("cuts", [[0, 2], [0, 3, 2], [-1, 1, 2], [2**62, 2**63 - 1, 2], [1, 0, 2]])

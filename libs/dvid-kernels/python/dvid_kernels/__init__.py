@@ -1,6 +1,7 @@
 """Native loops of dvid-labels; use them through `dvid_labels.kernels`."""
 
 from dvid_kernels._dvid_kernels import (
+    BlockCache,
     LabelFormatError,
     __version__,
     block_shape,
@@ -8,6 +9,10 @@ from dvid_kernels._dvid_kernels import (
     body_runs,
     check_block,
     check_payloads,
+    chunk_coarse_rles,
+    chunk_message,
+    chunk_messages,
+    chunk_supervoxel_sizes,
     count_changes,
     decode_block,
     decode_indices,
@@ -17,6 +22,7 @@ from dvid_kernels._dvid_kernels import (
     encode_mapping_ops,
     encode_segmentation,
     index_messages,
+    json_points,
     label_counts,
     labels_at,
     read_indices,
@@ -28,6 +34,7 @@ from dvid_kernels._dvid_kernels import (
 )
 
 __all__ = [
+    "BlockCache",
     "LabelFormatError",
     "__version__",
     "block_shape",
@@ -35,6 +42,10 @@ __all__ = [
     "body_runs",
     "check_block",
     "check_payloads",
+    "chunk_coarse_rles",
+    "chunk_message",
+    "chunk_messages",
+    "chunk_supervoxel_sizes",
     "count_changes",
     "decode_block",
     "decode_indices",
@@ -44,6 +55,7 @@ __all__ = [
     "encode_mapping_ops",
     "encode_segmentation",
     "index_messages",
+    "json_points",
     "label_counts",
     "labels_at",
     "read_indices",

@@ -26,6 +26,25 @@ __version__: str
 
 class LabelFormatError(ValueError): ...
 
+class BlockCache:
+    def __init__(self, limit: int) -> None: ...
+    def size(self) -> int: ...
+
+def chunk_message(
+    label: int, last_mutid: int, texts: tuple[str, str, str], corners: Sequence[_Shape], chunks: Sequence[_Buffer]
+) -> bytes: ...
+def chunk_messages(
+    labels: _Labels,
+    last_mutids: _Labels,
+    texts: Sequence[tuple[int, tuple[str, str, str]]],
+    counts: NDArray[np.int64],
+    corners: NDArray[np.int64],
+    chunks: Sequence[_Buffer],
+    compressed: bool,
+) -> bytes: ...
+def chunk_coarse_rles(corners: Sequence[_Shape], chunks: Sequence[_Buffer], low: _Shape, high: _Shape) -> bytes: ...
+def chunk_supervoxel_sizes(chunks: Sequence[_Buffer]) -> tuple[list[int], list[int]]: ...
+def json_points(body: _Buffer, limit: int) -> NDArray[np.int64] | None: ...
 def block_shape(block: _Buffer) -> _Shape: ...
 def check_block(block: _Buffer, shape: _Shape) -> _Labels: ...
 def decode_block(block: _Buffer, out: _Labels) -> None: ...
@@ -53,6 +72,7 @@ def labels_at(
     shape: _Shape,
     mapping: _Mapping,
     threads: int,
+    cache: BlockCache | None,
 ) -> _Labels: ...
 def relabel_payloads(
     blocks: Sequence[_Buffer], shape: _Shape, mapping: tuple[_Labels, _Labels], threads: int
@@ -73,6 +93,7 @@ def body_runs(
     low: _Shape,
     high: _Shape,
     threads: int,
+    cache: BlockCache | None,
 ) -> NDArray[np.int32]: ...
 def body_binary_blocks(
     blocks: Sequence[_Buffer | None],
@@ -80,6 +101,7 @@ def body_binary_blocks(
     shape: _Shape,
     supervoxels: _Labels,
     threads: int,
+    cache: BlockCache | None,
 ) -> list[bytes]: ...
 def count_changes(
     old: Sequence[_Buffer | None], new: Sequence[_Buffer | None], shape: _Shape, threads: int

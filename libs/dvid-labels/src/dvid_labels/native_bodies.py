@@ -2,6 +2,7 @@
 
 import dvid_kernels
 import numpy as np
+from dvid_kernels import BlockCache
 from numpy.typing import ArrayLike, NDArray
 
 from dvid_labels.arguments import Bounds, check_block_coordinates, check_bounds, check_supervoxels, check_threads
@@ -19,6 +20,7 @@ def body_runs(
     supervoxels: Labels,
     bounds: Bounds | None = None,
     threads: int = 2,
+    cache: BlockCache | None = None,
 ) -> NDArray[np.int32]:
     """Find the voxels of a body, as runs x, y, z, length along x, int32 (m, 4) by z, y, x; see the numpy twin.
 
@@ -31,12 +33,17 @@ def body_runs(
     low, (x, y, z) = check_bounds(bounds)
     with our_errors():
         return dvid_kernels.body_runs(
-            payloads, firsts, block_shape, members, low, (x + 1, y + 1, z + 1), check_threads(threads)
+            payloads, firsts, block_shape, members, low, (x + 1, y + 1, z + 1), check_threads(threads), cache
         )
 
 
 def body_binary_blocks(
-    payloads: Payloads, coordinates: ArrayLike, block_shape: Shape, supervoxels: Labels, threads: int = 2
+    payloads: Payloads,
+    coordinates: ArrayLike,
+    block_shape: Shape,
+    supervoxels: Labels,
+    threads: int = 2,
+    cache: BlockCache | None = None,
 ) -> list[bytes]:
     """Find the voxels of a body, as binary blocks; see the numpy twin.
 
@@ -47,7 +54,7 @@ def body_binary_blocks(
     firsts = check_block_coordinates(coordinates, block_shape, len(payloads))
     members = check_supervoxels(supervoxels)
     with our_errors():
-        return dvid_kernels.body_binary_blocks(payloads, firsts, block_shape, members, check_threads(threads))
+        return dvid_kernels.body_binary_blocks(payloads, firsts, block_shape, members, check_threads(threads), cache)
 
 
 def count_changes(

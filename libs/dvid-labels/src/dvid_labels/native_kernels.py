@@ -21,6 +21,14 @@ from dvid_labels.compression import gzip_bytes, lz4_block
 from dvid_labels.layout import MOST_VOXELS, bounded_shape, check_shape
 from dvid_labels.mapping import check_mapping
 from dvid_labels.native_bodies import body_binary_blocks, body_runs, count_changes
+from dvid_labels.native_chunks import (
+    BlockCache,
+    chunk_coarse_rles,
+    chunk_message,
+    chunk_messages,
+    chunk_supervoxel_sizes,
+    json_points,
+)
 from dvid_labels.native_errors import our_errors
 from dvid_labels.native_messages import (
     decode_indices,
@@ -35,11 +43,16 @@ from dvid_labels.parallel import each
 from dvid_labels.types import Buffer, Labels, Mapping, Payloads, Shape
 
 __all__ = [
+    "BlockCache",
     "block_table",
     "body_binary_blocks",
     "body_runs",
     "check_block",
     "check_payloads",
+    "chunk_coarse_rles",
+    "chunk_message",
+    "chunk_messages",
+    "chunk_supervoxel_sizes",
     "count_changes",
     "decode_block",
     "decode_indices",
@@ -49,6 +62,7 @@ __all__ = [
     "encode_mapping_ops",
     "encode_segmentation",
     "index_messages",
+    "json_points",
     "label_counts",
     "labels_at",
     "read_indices",
@@ -222,6 +236,7 @@ def labels_at(
     block_shape: Shape,
     mapping: Mapping | None = None,
     threads: int = 2,
+    cache: BlockCache | None = None,
 ) -> Labels:
     """Labels of single voxels, uint64 (m,); see the numpy twin.
 
@@ -232,7 +247,7 @@ def labels_at(
     owners, places = check_points(block_of_point, offsets, block_shape, len(payloads))
     with our_errors():
         return dvid_kernels.labels_at(
-            payloads, owners, places, block_shape, check_mapping(mapping), check_threads(threads)
+            payloads, owners, places, block_shape, check_mapping(mapping), check_threads(threads), cache
         )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dvid_labels.arguments import Bounds, check_block_coordinates, check_bounds, check_supervoxels, check_threads
+from dvid_labels.block_cache import BlockCache
 from dvid_labels.block_codec import cells_to_volume, open_payload, table_entries
 from dvid_labels.errors import LabelFormatError
 from dvid_labels.layout import SIDE
@@ -31,6 +32,7 @@ def body_runs(
     supervoxels: Labels,
     bounds: Bounds | None = None,
     threads: int = 2,
+    cache: BlockCache | None = None,
 ) -> NDArray[np.int32]:
     """Find the voxels of a body, as runs along x.
 
@@ -45,6 +47,7 @@ def body_runs(
         supervoxels: labels of the body, uint64 (k,), ascending, each once.
         bounds: lowest and highest voxel (x, y, z) that may be given, both within; all if None.
         threads: 1 to 8.
+        cache: where inflated blocks are looked for first, and kept.
 
     Returns:
         int32 (m, 4): first voxel x, y, z and length of each run. Runs are as long as they can be, also across blocks,
@@ -54,6 +57,7 @@ def body_runs(
         LabelFormatError: a payload is damaged where it was looked at; the text names its index.
         ValueError: an argument is not as described.
     """
+    del cache
     check_threads(threads)
     firsts = check_block_coordinates(coordinates, block_shape, len(payloads))
     members = check_supervoxels(supervoxels)
@@ -82,7 +86,12 @@ def _runs_of(voxels: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def body_binary_blocks(
-    payloads: Payloads, coordinates: ArrayLike, block_shape: Shape, supervoxels: Labels, threads: int = 2
+    payloads: Payloads,
+    coordinates: ArrayLike,
+    block_shape: Shape,
+    supervoxels: Labels,
+    threads: int = 2,
+    cache: BlockCache | None = None,
 ) -> list[bytes]:
     """Find the voxels of a body, as binary blocks.
 
@@ -92,6 +101,7 @@ def body_binary_blocks(
         block_shape: voxels of each block (x, y, z).
         supervoxels: labels of the body, uint64 (k,), ascending, each once.
         threads: 1 to 8.
+        cache: where inflated blocks are looked for first, and kept.
 
     Returns:
         For each block that holds some of the body, in the order given, what follows `runs.binary_blocks_header`: int32
@@ -102,6 +112,7 @@ def body_binary_blocks(
         LabelFormatError: a payload is damaged where it was looked at; the text names its index.
         ValueError: an argument is not as described.
     """
+    del cache
     check_threads(threads)
     firsts = check_block_coordinates(coordinates, block_shape, len(payloads))
     members = check_supervoxels(supervoxels)

@@ -21,6 +21,7 @@ from dvid_labels.arguments import (
     check_threads,
     check_volume,
 )
+from dvid_labels.block_cache import BlockCache
 from dvid_labels.block_codec import (
     block_table,
     check_block,
@@ -34,6 +35,13 @@ from dvid_labels.errors import LabelFormatError
 from dvid_labels.layout import BITS_FOR, SIDE, Layout, check_shape, largest_block, parse
 from dvid_labels.mapping import check_mapping, map_labels
 from dvid_labels.numpy_bodies import body_binary_blocks, body_runs
+from dvid_labels.numpy_chunks import (
+    chunk_coarse_rles,
+    chunk_message,
+    chunk_messages,
+    chunk_supervoxel_sizes,
+    json_points,
+)
 from dvid_labels.numpy_counts import count_changes, label_counts
 from dvid_labels.numpy_messages import (
     decode_indices,
@@ -47,11 +55,16 @@ from dvid_labels.segmentation import encode_segmentation
 from dvid_labels.types import Buffer, Labels, Mapping, Payloads, Shape
 
 __all__ = [
+    "BlockCache",
     "block_table",
     "body_binary_blocks",
     "body_runs",
     "check_block",
     "check_payloads",
+    "chunk_coarse_rles",
+    "chunk_message",
+    "chunk_messages",
+    "chunk_supervoxel_sizes",
     "count_changes",
     "decode_block",
     "decode_indices",
@@ -61,6 +74,7 @@ __all__ = [
     "encode_mapping_ops",
     "encode_segmentation",
     "index_messages",
+    "json_points",
     "label_counts",
     "labels_at",
     "read_indices",
@@ -277,6 +291,7 @@ def labels_at(
     block_shape: Shape,
     mapping: Mapping | None = None,
     threads: int = 2,
+    cache: BlockCache | None = None,
 ) -> Labels:
     """Labels of single voxels; no others are decoded.
 
@@ -287,6 +302,7 @@ def labels_at(
         block_shape: voxels of each block (x, y, z).
         mapping: sorted unique labels and what they become; labels not found stay.
         threads: 1 to 8.
+        cache: where inflated blocks are looked for first, and kept.
 
     Returns:
         uint64 (m,).
@@ -295,6 +311,7 @@ def labels_at(
         LabelFormatError: a payload is damaged; the text names its index.
         ValueError: a point's block is not given, or the point lies outside it.
     """
+    del cache
     check_threads(threads)
     owners, places = check_points(block_of_point, offsets, block_shape, len(payloads))
     labels = np.zeros(len(owners), np.uint64)

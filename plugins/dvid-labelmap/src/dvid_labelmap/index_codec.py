@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from dvid_labels import index_chunks
+from dvid_labels.errors import LabelFormatError
+from dvid_labels.index_chunks import CHUNK_SIDE, Chunk, Columns, encode_chunk
 from dvid_labels.types import Buffer, Labels
 from dvid_voxels.geometry import Triple
 from numpy.typing import NDArray
@@ -16,6 +20,7 @@ from dvid_framework.api import CorruptValue
 
 __all__ = [
     "CHUNK_SIDE",
+    "PLAIN_SUMMARY",
     "Chunk",
     "Columns",
     "Summary",
@@ -24,50 +29,29 @@ __all__ = [
     "decode_summary",
     "encode_chunk",
     "encode_summary",
+    "stored_chunks",
+    "summary_columns",
 ]
 
-CHUNK_SIDE = 8
-"""Blocks of a chunk along each axis."""
-_HEAD = struct.Struct("<II")
-_ROW_BYTES, _SURFACE_BYTES = 14, 10
-_MANY_CHUNKS = 16
 _SUMMARY = struct.Struct("<QQQ6iQ")
-_Places: TypeAlias = NDArray[np.uint16]
+PLAIN_SUMMARY = _SUMMARY.size
+"""Bytes of a summary without texts."""
+_COLUMNS = np.dtype([("sizes", "<u8", 3), ("low", "<i4", 3), ("high", "<i4", 3), ("mutation", "<u8")])
 _texts = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 _packed = msgspec.msgpack.Encoder().encode
 
 
-class Chunk(NamedTuple):
-    """The part of a body's index in 8x8x8 blocks; the place of a block is z * 64 + y * 8 + x within them.
+@contextmanager
+def stored_chunks() -> Iterator[None]:
+    """Say of bytes that the libraries refuse that they are stored ones.
 
-    Attributes:
-        places: uint16 (n,), sorted; several rows for a block with several supervoxels.
-        supervoxels: uint64 (n,), sorted within a block.
-        voxels: uint32 (n,), how many of them are in the block; never 0.
-        surface_places: uint16 (k,), sorted: blocks that a mutation of the body changed.
-        surface_ids: uint64 (k,), the last mutation that did.
+    Raises:
+        CorruptValue: the libraries' sentence.
     """
-
-    places: _Places
-    supervoxels: Labels
-    voxels: NDArray[np.uint32]
-    surface_places: _Places
-    surface_ids: Labels
-
-
-def encode_chunk(chunk: Chunk) -> bytes:
-    """Return the stored bytes: two counts, then column by column."""
-    places, supervoxels, voxels, surface_places, surface_ids = chunk
-    return b"".join(
-        (
-            _HEAD.pack(len(places), len(surface_places)),
-            supervoxels.tobytes(),
-            surface_ids.tobytes(),
-            voxels.tobytes(),
-            places.tobytes(),
-            surface_places.tobytes(),
-        )
-    )
+    try:
+        yield
+    except LabelFormatError as error:
+        raise CorruptValue(f"a part of a body's index is damaged: {error}") from error
 
 
 def decode_chunk(value: Buffer) -> Chunk:
@@ -76,33 +60,8 @@ def decode_chunk(value: Buffer) -> Chunk:
     Raises:
         CorruptValue: they are not such.
     """
-    try:
-        n, k = _HEAD.unpack_from(value)
-        at = _HEAD.size
-        if len(value) != at + n * _ROW_BYTES + k * _SURFACE_BYTES:
-            raise ValueError("its length is wrong")
-        supervoxels = np.frombuffer(value, "<u8", n, at)
-        ids = np.frombuffer(value, "<u8", k, at + 8 * n)
-        at += 8 * (n + k)
-        voxels = np.frombuffer(value, "<u4", n, at)
-        places = np.frombuffer(value, "<u2", n, at + 4 * n)
-        return Chunk(places, supervoxels, voxels, np.frombuffer(value, "<u2", k, at + 6 * n), ids)
-    except (struct.error, ValueError) as error:
-        raise CorruptValue(f"a part of a body's index is damaged: {error}") from error
-
-
-class Columns(NamedTuple):
-    """The rows of several chunks one behind the other, and how many each has.
-
-    Attributes:
-        chunk: all rows, as in `Chunk`.
-        counts: rows of each chunk, int64.
-        surface_counts: marked blocks of each chunk, int64.
-    """
-
-    chunk: Chunk
-    counts: NDArray[np.int64]
-    surface_counts: NDArray[np.int64]
+    with stored_chunks():
+        return index_chunks.decode_chunk(value)
 
 
 def decode_chunks(values: Sequence[Buffer]) -> Columns:
@@ -111,41 +70,8 @@ def decode_chunks(values: Sequence[Buffer]) -> Columns:
     Raises:
         CorruptValue: one is damaged.
     """
-    if len(values) < _MANY_CHUNKS:
-        chunks = [decode_chunk(value) for value in values] or [decode_chunk(bytes(_HEAD.size))]
-        joined = Chunk(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
-        counts = np.array([(len(chunk.places), len(chunk.surface_places)) for chunk in chunks], np.int64)[: len(values)]
-        return Columns(joined, counts[:, 0], counts[:, 1])
-    sizes = np.array([len(value) for value in values])
-    raw = np.frombuffer(b"".join(values), np.uint8)
-    starts = np.cumsum(sizes) - sizes
-    if (sizes < _HEAD.size).any():
-        raise CorruptValue("a part of a body's index is damaged: it is cut off")
-    heads = raw[starts[:, None] + np.arange(_HEAD.size)].view("<u4").astype(np.int64)
-    n, k = heads[:, 0], heads[:, 1]
-    if (sizes != _HEAD.size + n * _ROW_BYTES + k * _SURFACE_BYTES).any():
-        raise CorruptValue("a part of a body's index is damaged: its length is wrong")
-    at = starts + _HEAD.size
-    ids = at + 8 * n
-    voxels = ids + 8 * k
-    places = voxels + 4 * n
-    chunk = Chunk(
-        _gathered(raw, places, n, "<u2"),
-        _gathered(raw, at, n, "<u8"),
-        _gathered(raw, voxels, n, "<u4"),
-        _gathered(raw, places + 2 * n, k, "<u2"),
-        _gathered(raw, ids, k, "<u8"),
-    )
-    return Columns(chunk, n, k)
-
-
-def _gathered(raw: NDArray[np.uint8], starts: NDArray[np.int64], counts: NDArray[np.int64], kind: str) -> NDArray[Any]:
-    """Return numbers that stand in several places of some bytes: at each start so many, one behind the other."""
-    width = np.dtype(kind).itemsize
-    ranks = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    at = np.repeat(starts, counts) + ranks * width
-    found: NDArray[Any] = raw[at[:, None] + np.arange(width)].view(kind).ravel()
-    return found
+    with stored_chunks():
+        return index_chunks.decode_chunks(values)
 
 
 class Summary(NamedTuple):
@@ -195,3 +121,18 @@ def decode_summary(value: Buffer) -> Summary:
     except (struct.error, msgspec.MsgspecError, ValueError) as error:
         raise CorruptValue(f"what is known of a body is damaged: {error}") from error
     return Summary(voxels, own, blocks, (x0, y0, z0), (x1, y1, z1), mutation_id, *texts)
+
+
+def summary_columns(heads: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], Labels]:
+    """Return columns of many summaries: low and high, int64 (n, 3) as x, y, z, and mutations, uint64 (n,).
+
+    Args:
+        heads: the first bytes of each, without texts.
+
+    Raises:
+        CorruptValue: they are cut off.
+    """
+    if len(heads) % PLAIN_SUMMARY:
+        raise CorruptValue("what is known of a body is damaged: it is cut off")
+    rows = np.frombuffer(heads, _COLUMNS)
+    return rows["low"].astype(np.int64), rows["high"].astype(np.int64), rows["mutation"].astype(np.uint64)

@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
+from dvid_labels.kernels import BlockCache
 from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import Instance, InstanceContext, VersionRecord, Work
@@ -22,13 +23,14 @@ from dvid_labelmap.ops.index_build import INDEX_JOB, IndexBuild, build_indices
 from dvid_labelmap.ops.index_checking import wrong_bodies, wrong_mappings
 from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.mapping_store import Mappings
-from dvid_labelmap.ops.points import labels_at
+from dvid_labelmap.ops.points import BlockSource, checked_points, labels_at
 from dvid_labelmap.ops.turns import Turns
 from dvid_labelmap.ops.version_merges import check_one_side
 
 __all__ = ["LabelMapInstance"]
 
 _CROWD = 6
+_INFLATED_BYTES = 64 << 20
 
 
 def _number(value: float) -> float | int:
@@ -45,6 +47,7 @@ class LabelMapInstance(Instance):
         mappings: what its supervoxels are mapped to.
         turns: the locks of its bodies, blocks and versions.
         crowd: where changes of bodies wait before they take a thread, so that reads find one.
+        inflated: where inflated blocks of small reads are kept; all labelmaps of the server share it.
     """
 
     settings: LabelMapSettings
@@ -53,6 +56,7 @@ class LabelMapInstance(Instance):
         super().__init__(context)
         self.counters = Counters(self)
         self.mappings = Mappings(self)
+        self.inflated = context.instances.shared("labelmap.inflated", lambda: BlockCache(_INFLATED_BYTES))
         self._index_build = IndexBuild(self)
         self.turns = Turns()
         self.crowd = asyncio.Semaphore(_CROWD)
@@ -183,7 +187,8 @@ class LabelMapInstance(Instance):
     def labels_at(self, version: VersionRecord, points: Sequence[Triple], supervoxels: bool = False) -> Sequence[int]:
         """Return the body (or supervoxel) at each voxel (x, y, z)."""
         with self.view(version) as view:
-            return labels_at(view, points, 0, self.settings.block_size, body_mapping(self, view, supervoxels))
+            source = BlockSource(view, self.settings.block_size, 0, self.inflated)
+            return labels_at(source, checked_points(points), body_mapping(self, view, supervoxels))
 
     def supervoxels_of(self, version: VersionRecord, body: int) -> Sequence[int]:
         """Return the supervoxels of a body, ascending; none if there is no such body."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from dvid_labels.types import Buffer, Labels
+from dvid_voxels.geometry import Triple
 from numpy.typing import NDArray
 
-from dvid_framework.api import View
-from dvid_labelmap.index_codec import Summary, decode_chunk, decode_summary
-from dvid_labelmap.keys import body_of_summary, chunk_bounds, chunk_of_key, summary_bounds, summary_key
+from dvid_framework.api import CorruptValue, View
+from dvid_labelmap.index_codec import CHUNK_SIDE, Summary, decode_chunk, decode_summary
+from dvid_labelmap.keys import body_of_summary, chunk_bounds, chunk_key, chunk_of_key, summary_bounds, summary_key
 from dvid_labelmap.ops.index_rows import Integers, blocks_of_places, joined_chunks
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "label_pieces",
     "label_texts",
     "measure",
+    "parts_of",
     "read_index",
     "read_summary",
     "supervoxel_sizes",
@@ -27,6 +30,7 @@ __all__ = [
 _PIECE_LABELS = 1 << 16
 _ALL = 1 << 62
 _SEVERAL = 2
+_LEAST_SUMMARY = 56
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,22 @@ def read_summary(view: View, body: int) -> Summary | None:
     """Return what is known of a body as a whole; None if it is none."""
     value = view.get(summary_key(body))
     return None if value is None else decode_summary(value)
+
+
+def parts_of(view: View, body: int, summary: Summary) -> tuple[list[Triple], list[Buffer]]:
+    """Return coordinate (x, y, z) and stored bytes of each chunk of a body's index, by what is known of it as a whole.
+
+    Raises:
+        CorruptValue: stored bytes are damaged.
+        Conflict: merged branches disagree about it.
+    """
+    (x0, y0, z0), (x1, y1, z1) = summary.low, summary.high
+    chunk = x0 // CHUNK_SIDE, y0 // CHUNK_SIDE, z0 // CHUNK_SIDE
+    if chunk == (x1 // CHUNK_SIDE, y1 // CHUNK_SIDE, z1 // CHUNK_SIDE):  # as of most: read, not searched for
+        value = view.get(chunk_key(body, chunk))
+        return ([], []) if value is None else ([chunk], [value])
+    found = list(view.scan(*chunk_bounds(body)))
+    return [chunk_of_key(key)[1] for key, _ in found], [value for _, value in found]
 
 
 def read_index(view: View, body: int) -> BodyIndex | None:
@@ -119,21 +139,18 @@ def supervoxel_sizes(view: View, body: int) -> tuple[Labels, Integers]:
 
 def label_pieces(view: View, first: int, count: int, *, sizes: bool) -> Iterator[bytes]:
     """Yield bodies from `first` on, ascending: uint64 each, with sizes pairs of uint64, at most `count` bodies."""
-    bounds = summary_bounds(first)
-    stored = view.scan(*bounds) if sizes else ((key, b"") for key in view.keys(*bounds))
-    numbers: list[int] = []
-    for key, value in stored:
-        if count <= 0:
-            break
-        count -= 1
-        numbers.append(body_of_summary(key))
-        if sizes:
-            numbers.append(decode_summary(value).voxels)
-        if len(numbers) >= _PIECE_LABELS:
-            yield np.array(numbers, "<u8").tobytes()
-            numbers.clear()
-    if numbers:
-        yield np.array(numbers, "<u8").tobytes()
+    stored = _sized(view, first) if sizes else (key[:0:-1] for key in view.keys(*summary_bounds(first)))
+    stored = islice(stored, count)
+    while parts := list(islice(stored, _PIECE_LABELS)):
+        yield b"".join(parts)
+
+
+def _sized(view: View, first: int) -> Iterator[bytes]:
+    """Yield bodies from `first` on and their voxels, uint64 each: the end of the key backwards, the summary's start."""
+    for key, value in view.scan(*summary_bounds(first)):
+        if len(value) < _LEAST_SUMMARY:
+            raise CorruptValue(f"what is known of body {body_of_summary(key)} is damaged: it is cut off")
+        yield key[:0:-1] + bytes(value[:8])
 
 
 def label_texts(view: View) -> Iterator[bytes]:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from dvid_labels import kernels
-from dvid_labels.indices import compressed_index, join_indices
 from dvid_labels.label_indices import LabelIndices
-from dvid_labels.types import Buffer
+from dvid_labels.types import Buffer, Labels
 from dvid_voxels.geometry import Triple
+from numpy.typing import NDArray
 
 from dvid_framework.api import BadRequest, Txn, VersionRecord, View
-from dvid_labelmap.index_codec import CHUNK_SIDE, Summary, encode_summary
-from dvid_labelmap.keys import chunk_bounds, chunk_key, chunk_of_key, summary_key
+from dvid_labelmap.index_codec import (
+    CHUNK_SIDE,
+    PLAIN_SUMMARY,
+    Summary,
+    decode_summary,
+    encode_summary,
+    stored_chunks,
+    summary_columns,
+)
+from dvid_labelmap.keys import chunk_bounds, chunk_of_key, summary_key
 from dvid_labelmap.ops.index_changes import bounds_of_blocks, put_summary, read_summaries, sort_rows
 from dvid_labelmap.ops.index_rows import (
+    Integers,
     Rows,
-    blocks_of_places,
     chunk_keys,
     joined_chunks,
     write_chunks,
@@ -27,98 +35,73 @@ from dvid_labelmap.ops.index_rows import (
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
 
-__all__ = ["compressed_pieces", "index_messages", "index_pieces", "read_indices", "store_indices"]
+__all__ = ["index_pieces", "store_indices"]
 
 _BATCH_LABELS = 1024
 
 
-def _chunks_of(
-    view: View, bodies: Sequence[int], summaries: Sequence[Summary | None]
-) -> tuple[list[Triple], list[Buffer], list[int]]:
-    """Return coordinates and stored bytes of all chunks of bodies, and how many each has.
-
-    Those of bodies in a single chunk are read at once, not searched for.
-    """
-    single: dict[int, bytes] = {}
-    for body, summary in zip(bodies, summaries, strict=True):
-        if summary is not None:
-            low = _chunk(summary.low)
-            if low == _chunk(summary.high):
-                single[body] = chunk_key(body, low)
-    values = dict(zip(single, view.get_each(single.values()), strict=True))
-    coordinates: list[Triple] = []
-    chunks: list[Buffer] = []
-    counts: list[int] = []
-    for body, summary in zip(bodies, summaries, strict=True):
-        before = len(chunks)
-        if body in single:
-            value = values[body]
-            if value is not None and summary is not None:
-                coordinates.append(_chunk(summary.low))
-                chunks.append(value)
-        elif summary is not None:
-            for key, value in view.scan(*chunk_bounds(body)):
-                coordinates.append(chunk_of_key(key)[1])
-                chunks.append(value)
-        counts.append(len(chunks) - before)
-    return coordinates, chunks, counts
-
-
-def _chunk(block: Triple) -> Triple:
-    x, y, z = block
-    return x // CHUNK_SIDE, y // CHUNK_SIDE, z // CHUNK_SIDE
-
-
-def read_indices(view: View, bodies: Sequence[int], summaries: Sequence[Summary | None]) -> LabelIndices:
-    """Return the indices of bodies, in their order; of what is no body only the label.
+def index_pieces(view: View, bodies: Labels, *, compressed: bool) -> Iterator[bytes]:
+    """Yield the indices of bodies, in their order: a LabelIndices message, or the stream of indices-compressed.
 
     Raises:
         CorruptValue: stored bytes are damaged.
         Conflict: merged branches disagree about one of them.
     """
-    coordinates, chunks, counts = _chunks_of(view, bodies, summaries)
-    rows_of = joined_chunks(chunks)
-    firsts = np.searchsorted(rows_of.groups, np.append(0, np.cumsum(counts)))
-    numbers = rows_of.groups << 9 | rows_of.places
-    surfaces = np.zeros(len(numbers), np.uint64)
-    if len(rows_of.surface_ids):
-        marked = rows_of.surface_groups << 9 | rows_of.surface_places
-        places = np.minimum(np.searchsorted(marked, numbers), len(marked) - 1)
-        surfaces = np.where(marked[places] == numbers, rows_of.surface_ids[places], np.uint64(0))
-    blocks = blocks_of_places(np.array(coordinates, np.int64).reshape(-1, 3)[rows_of.groups], rows_of.places)
-    return LabelIndices(
-        np.array(bodies, np.uint64),
-        firsts,
-        blocks.astype(np.int32),
-        rows_of.supervoxels,
-        rows_of.voxels.astype(np.uint32),
-        surfaces,
-        np.array([summary.mutation_id if summary else 0 for summary in summaries], np.uint64),
-        [summary.time if summary else "" for summary in summaries],
-        [summary.user if summary else "" for summary in summaries],
-        [summary.app if summary else "" for summary in summaries],
-    )
-
-
-def index_messages(view: View, bodies: Sequence[int]) -> list[bytes | None]:
-    """Return the LabelIndex of each body; None for what is none."""
-    summaries = read_summaries(view, bodies)
-    messages = kernels.index_messages(read_indices(view, bodies, summaries))
-    return [message if summary else None for message, summary in zip(messages, summaries, strict=True)]
-
-
-def index_pieces(view: View, bodies: Sequence[int]) -> Iterator[bytes]:
-    """Yield a LabelIndices message of bodies, in their order; unknown ones have only their label."""
     for first in range(0, len(bodies), _BATCH_LABELS):
-        batch = bodies[first : first + _BATCH_LABELS]
-        yield join_indices(kernels.index_messages(read_indices(view, batch, read_summaries(view, batch))))
+        yield _index_piece(view, bodies[first : first + _BATCH_LABELS], compressed=compressed)
 
 
-def compressed_pieces(view: View, bodies: Sequence[int]) -> Iterator[bytes]:
-    """Yield the stream of indices-compressed, in the order of the bodies."""
-    for first in range(0, len(bodies), _BATCH_LABELS):
-        batch = bodies[first : first + _BATCH_LABELS]
-        yield b"".join(map(compressed_index, batch, index_messages(view, batch)))
+def _index_piece(view: View, bodies: Labels, *, compressed: bool) -> bytes:
+    names = bodies.tolist()
+    summaries = view.multi_get(map(summary_key, names))
+    known = np.array([place for place, value in enumerate(summaries) if value is not None], np.int64)
+    mutations = np.zeros(len(names), np.uint64)
+    texts: list[tuple[int, tuple[str, str, str]]] = []
+    for place, value in enumerate(summaries):
+        if value is not None and len(value) != PLAIN_SUMMARY:
+            found = decode_summary(value)
+            texts.append((place, (found.time, found.user, found.app)))
+    heads = b"".join([value[:PLAIN_SUMMARY] for value in summaries if value is not None])
+    low, high, mutations[known] = summary_columns(heads)
+    low, high = low // CHUNK_SIDE, high // CHUNK_SIDE
+    single = (low == high).all(axis=1)
+    corners, counts, chunks = _parts(view, bodies[known], low, single)
+    numbers = np.zeros(len(names), np.int64)
+    numbers[known] = counts
+    with stored_chunks():
+        return kernels.chunk_messages(bodies, mutations, texts, numbers, corners, chunks, compressed=compressed)
+
+
+def _parts(
+    view: View, bodies: Labels, chunks: Integers, single: NDArray[np.bool_]
+) -> tuple[Integers, Integers, list[Buffer]]:
+    """Return coordinates and stored bytes of all chunks of bodies, and how many each has.
+
+    Args:
+        view: the version.
+        bodies: uint64 (k,).
+        chunks: the chunk of those that are in a single one, int64 (k, 3) as x, y, z.
+        single: whether they are; such chunks are read, not searched for.
+    """
+    values = view.multi_get(chunk_keys(bodies[single], chunks[single]))
+    if single.all() and None not in values:
+        return chunks, np.ones(len(bodies), np.int64), cast(list[Buffer], values)
+    found = iter(values)
+    corners: list[Triple] = []
+    parts: list[Buffer] = []
+    counts = []
+    for body, (x, y, z), alone in zip(bodies.tolist(), chunks.tolist(), single.tolist(), strict=True):
+        before = len(parts)
+        value = next(found) if alone else None
+        if value is not None:
+            corners.append((x, y, z))
+            parts.append(value)
+        elif not alone:
+            for key, part in view.scan(*chunk_bounds(body)):
+                corners.append(chunk_of_key(key)[1])
+                parts.append(part)
+        counts.append(len(parts) - before)
+    return np.array(corners, np.int64).reshape(-1, 3), np.array(counts, np.int64), parts
 
 
 def store_indices(instance: LabelMapInstance, version: VersionRecord, txn: Txn, indices: LabelIndices) -> None:

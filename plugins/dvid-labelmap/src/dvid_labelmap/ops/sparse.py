@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from dvid_labels import kernels
+from dvid_labels.kernels import BlockCache
 from dvid_labels.runs import (
     binary_blocks_header,
     block_slabs,
@@ -22,19 +23,21 @@ from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Triple
 from numpy.typing import NDArray
 
 from dvid_framework.api import BadRequest, View
-from dvid_labelmap.keys import block_key, body_of_summary, summary_bounds
+from dvid_labelmap.keys import body_of_summary, summary_bounds
 from dvid_labelmap.ops.body_index import BodyIndex, read_index
 from dvid_labelmap.ops.bounds import THREADS, stored_blocks
 from dvid_labelmap.ops.cut_cells import runs_past_bound
 from dvid_labelmap.ops.index_rows import Integers
+from dvid_labelmap.ops.points import BlockSource
 
-__all__ = ["Bounds", "SparseRead", "coarse_pieces", "coarse_volume", "parse_bounds", "within"]
+__all__ = ["Bounds", "SparseRead", "blocks_of_bounds", "coarse_pieces", "coarse_volume", "parse_bounds", "within"]
 
 Bounds: TypeAlias = tuple[Triple, Triple]
 """First and last voxel (x, y, z), both included."""
 _SLAB_BLOCKS = 256
 _KEPT_BYTES = 256 << 20  # runs that are kept between counting and sending; of more the counting is done twice
 _PIECE_BYTES = 4 << 20
+_CACHED_BLOCKS = 64  # larger bodies would take the room of many small ones
 _QUICK_BLOCKS = 4
 _QUICK_BYTES = 32 << 10
 
@@ -64,6 +67,15 @@ def _bound(text: str | None, name: str, default: int) -> int:
         raise BadRequest(f"{name}={text[:20]!r} is no integer") from error
 
 
+def blocks_of_bounds(bounds: Bounds | None, block_size: Triple) -> Bounds:
+    """Return first and last block coordinate (x, y, z) of the blocks that touch bounds in voxels; all without them."""
+    if bounds is None:
+        return (INT32_MIN,) * 3, (INT32_MAX,) * 3
+    (x0, y0, z0), (x1, y1, z1) = bounds
+    x, y, z = block_size
+    return (x0 // x, y0 // y, z0 // z), (x1 // x, y1 // y, z1 // z)
+
+
 def within(blocks: Integers, bounds: Bounds | None, block_size: Triple) -> Integers:
     """Return those blocks that touch the bounds.
 
@@ -74,8 +86,7 @@ def within(blocks: Integers, bounds: Bounds | None, block_size: Triple) -> Integ
     """
     if bounds is None:
         return blocks
-    size = np.array(block_size)
-    low, high = np.array(bounds[0]) // size, np.array(bounds[1]) // size
+    low, high = map(np.array, blocks_of_bounds(bounds, block_size))
     inside: Integers = blocks[((blocks >= low) & (blocks <= high)).all(axis=1)]
     return inside
 
@@ -85,51 +96,58 @@ class SparseRead:
     """A read of the voxels of a body at a version.
 
     Attributes:
-        view: the version; it must stay open while the read goes on.
-        block_size: voxels of a block (x, y, z).
-        scale: the scale; blocks and bounds are of it.
+        source: the stored blocks, of the scale of blocks and bounds; it must stay open while the read goes on.
         label: the body or supervoxel as it was asked for.
         supervoxels: what its voxels hold, uint64, ascending.
         blocks: coordinates of the blocks that may hold some, int64 (n, 3) as x, y, z, sorted by z, y, x.
         bounds: what voxels are asked for; all without them.
+        stored: the stored blocks, if they were read already.
+        cache: where inflated blocks are kept, for a few blocks.
     """
 
-    view: View
-    block_size: Triple
-    scale: int
+    source: BlockSource
     label: int
     supervoxels: Labels
     blocks: Integers
     bounds: Bounds | None = None
+    stored: Sequence[memoryview | None] | None = None
+    cache: BlockCache | None = None
 
     @classmethod
-    def of(
-        cls, view: View, block_size: Triple, scale: int, label: int, index: BodyIndex, bounds: Bounds | None
-    ) -> SparseRead:
+    def of(cls, source: BlockSource, label: int, index: BodyIndex, bounds: Bounds | None) -> SparseRead:
         """Return the read of a body by its index at scale 0, or of a part of it."""
         blocks = index.blocks
-        if scale:
-            blocks = np.unique(blocks[:, ::-1] >> scale, axis=0)[:, ::-1]
-        blocks = within(blocks, bounds, block_size)
-        return cls(view, block_size, scale, label, np.unique(index.supervoxels), blocks, bounds)
+        if source.scale:
+            blocks = np.unique(blocks[:, ::-1] >> source.scale, axis=0)[:, ::-1]
+        blocks = within(blocks, bounds, source.block_size)
+        cache = source.cache if len(blocks) <= _CACHED_BLOCKS else None
+        return cls(source, label, np.unique(index.supervoxels), blocks, bounds, None, cache)
 
     def whole_blocks(self) -> SparseRead:
         """Return the read of all voxels of the blocks, also those out of bounds."""
         return replace(self, bounds=None)
 
-    def is_quick(self) -> bool:
-        """Tell whether the voxels can be had well within a millisecond: few blocks of few bytes."""
+    def quick(self) -> SparseRead | None:
+        """Return the read with its blocks if the voxels can be had well within a millisecond: few of few bytes."""
         if len(self.blocks) > _QUICK_BLOCKS:
-            return False
-        keys = [block_key(self.scale, (x, y, z)) for x, y, z in self.blocks.tolist()]
-        return sum(len(value) for value in self.view.get_each(keys) if value is not None) <= _QUICK_BYTES
+            return None
+        stored = self.source.read(self.blocks.tolist())
+        if sum(len(value) for value in stored if value is not None) > _QUICK_BYTES:
+            return None
+        return replace(self, stored=stored)
 
     def _slabs(self) -> Iterator[tuple[Integers, list[memoryview | None]]]:
         """Yield block coordinates and stored blocks, whole planes of blocks at a time."""
+        if self.stored is not None:
+            yield self.blocks, list(self.stored)
+            return
         for places in block_slabs(self.blocks, _SLAB_BLOCKS):
             coordinates = self.blocks[places]
-            keys = [block_key(self.scale, (x, y, z)) for x, y, z in coordinates.tolist()]
-            yield coordinates, self.view.multi_get(keys)
+            yield coordinates, self.source.read(coordinates.tolist())
+
+    def _threads(self) -> int:
+        """A thread of its own costs more than a few blocks."""
+        return 1 if self.stored is not None else THREADS
 
     def runs(self) -> Iterator[NDArray[np.int32]]:
         """Yield runs of voxels, int32 (m, 4) as x, y, z, length, by z, y, x.
@@ -137,10 +155,10 @@ class SparseRead:
         Raises:
             CorruptValue: a stored block is damaged.
         """
-        size, bounds = self.block_size, self.bounds
+        size, bounds, threads = self.source.block_size, self.bounds, self._threads()
         for coordinates, payloads in self._slabs():
-            with stored_blocks(self.scale, coordinates):  # type: ignore[arg-type]  # rows of the array do as triples
-                runs = kernels.body_runs(payloads, coordinates, size, self.supervoxels, bounds, THREADS)
+            with stored_blocks(self.source.scale, coordinates):  # type: ignore[arg-type]  # rows of the array do as triples
+                runs = kernels.body_runs(payloads, coordinates, size, self.supervoxels, bounds, threads, self.cache)
                 if bounds is not None:
                     more = runs_past_bound(payloads, coordinates, size, self.supervoxels, bounds)
                     runs = joined_runs(np.concatenate((runs, more))) if len(more) else runs
@@ -172,10 +190,13 @@ class SparseRead:
 
     def binary_blocks(self) -> Iterator[Buffer]:
         """Yield the format blocks, whole blocks always; nothing if there are no voxels."""
-        header = binary_blocks_header(self.block_size, self.label)
+        size = self.source.block_size
+        header = binary_blocks_header(size, self.label)
         for coordinates, payloads in self._slabs():
-            with stored_blocks(self.scale, coordinates):  # type: ignore[arg-type]  # rows of the array do as triples
-                found = kernels.body_binary_blocks(payloads, coordinates, self.block_size, self.supervoxels, THREADS)
+            with stored_blocks(self.source.scale, coordinates):  # type: ignore[arg-type]  # rows of the array do as triples
+                found = kernels.body_binary_blocks(
+                    payloads, coordinates, size, self.supervoxels, self._threads(), self.cache
+                )
             if found:
                 yield header + b"".join(found)
                 header = b""

@@ -9,7 +9,7 @@ from functools import partial
 from dvid_labels.types import Buffer
 from dvid_voxels.shapes import Shape, parse_shape
 
-from dvid_framework.api import Answer, BadRequest, BlockMask, InstanceRequest, Pieces
+from dvid_framework.api import Answer, BadRequest, BlockMask, Call, InstanceRequest, Pieces
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.ops.bounds import bad_input, parse_scale
 from dvid_labelmap.ops.ingest import BlockWrite
@@ -54,7 +54,7 @@ def volume_read(
 
 
 @contextmanager
-def held(request: LabelRequest, count: int) -> Iterator[None]:
+def held(request: LabelRequest | Call, count: int) -> Iterator[None]:
     """Hold bytes of the memory that all requests together may use.
 
     Raises:
@@ -69,7 +69,7 @@ def held(request: LabelRequest, count: int) -> Iterator[None]:
         budget.give_back(count)
 
 
-def streamed(request: LabelRequest, pieces: Iterator[Buffer], holding: int, length: int | None = None) -> Answer:
+def streamed(request: LabelRequest | Call, pieces: Iterator[Buffer], holding: int, length: int | None = None) -> Answer:
     """Return an answer made piece by piece; it holds memory, and its place if it is throttled, until it is sent."""
     stack = ExitStack()
     try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import msgspec
-from dvid_labels.types import Labels
+from dvid_labels import kernels
+from dvid_labels.types import Buffer, Labels
+from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import (
     Answer,
     Call,
-    FromPath,
     FromQuery,
+    Later,
     NotFound,
     Pieces,
     View,
@@ -21,19 +24,30 @@ from dvid_framework.api import (
     point_read,
     text_answer,
 )
+from dvid_labelmap.index_codec import Summary, stored_chunks
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.keys import summary_key
-from dvid_labelmap.ops.body_index import label_pieces, label_texts, read_summary, supervoxel_sizes
+from dvid_labelmap.ops.body_index import label_pieces, label_texts, parts_of, read_summary
 from dvid_labelmap.ops.counters import parse_label
 from dvid_labelmap.ops.labels import MOST_ASKED, parse_labels, parse_limit
 from dvid_labelmap.ops.sizes import BodySize, body_sizes, sizes_of_supervoxels, supervoxel_size
 from dvid_labelmap.routes.asked import LabelRequest
 
-__all__ = ["FEW_BLOCKS", "ROUTES", "extent_of_body", "indexed_view", "labels_of_body"]
+__all__ = [
+    "FEW_BLOCKS",
+    "ROUTES",
+    "box_of",
+    "indexed_view",
+    "known_body",
+    "labels_of_body",
+    "of_parts",
+    "volume_answer",
+]
 
 _BODY_BYTES = 256 << 20
 _JSON = "application/json"
-FEW_BLOCKS = 256
+_SIZE = b'{"voxels": %d, "numblocks": %d, "minvoxel": [%d, %d, %d], "maxvoxel": [%d, %d, %d]}'
+FEW_BLOCKS = 1024
 """Up to here an index is read on the event loop."""
 _text = msgspec.json.Encoder().encode
 
@@ -51,49 +65,54 @@ async def labels_of_body(request: LabelRequest, most: int = MOST_ASKED) -> Label
     return await request.run(parse_labels, body, request.query.get("hash"), most)
 
 
-async def _volume(request: LabelRequest, text: str) -> BodySize:
-    """Return how large a body is; of a supervoxel, which may take longer, in a thread."""
-    label, (instance, view) = parse_label(text), indexed_view(request.call)
-    if request.flag("supervoxels"):
-        return await request.run(supervoxel_size, instance, view, label)
+def known_body(view: View, label: int) -> Summary:
+    """Return what is known of a body as a whole.
+
+    Raises:
+        NotFound: it is none.
+    """
     summary = read_summary(view, label)
     if summary is None:
         raise NotFound("")
-    return BodySize(summary.voxels, summary.blocks, summary.low, summary.high)
+    return summary
 
 
-async def extent_of_body(request: LabelRequest, label: str) -> tuple[BodySize, list[int], list[int]]:
-    """Return how large a body is, and the first and the last voxel of its blocks."""
-    found, steps = await _volume(request, label), request.instance.settings.block_size
-    low = [first * step for first, step in zip(found.low, steps, strict=True)]
-    high = [(last + 1) * step - 1 for last, step in zip(found.high, steps, strict=True)]
-    return found, low, high
+def volume_answer(call: Call, show: Callable[[BodySize | Summary], bytes]) -> Answer:
+    """Show how large a body is; or a supervoxel, which may take longer, in a thread."""
+    label, (instance, view) = parse_label(call.segments[1]), indexed_view(call)
+    if call.flag("supervoxels"):
+        return Later(lambda: binary(show(supervoxel_size(instance, view, label)), _JSON), call.server.pool)
+    return binary(show(known_body(view, label)), _JSON)
 
 
-@get("/size/{label:str}")
-async def size(request: LabelRequest, label: FromPath[str]) -> Answer:
+@point_read("/size/{label:str}")
+def size(call: Call) -> Answer:
     """Return the number of voxels of a body, or with supervoxels=true of a supervoxel: `{"voxels": 4}`."""
-    return binary(b'{"voxels": %d}' % (await _volume(request, label)).voxels, _JSON)
+    return volume_answer(call, lambda found: b'{"voxels": %d}' % found.voxels)
 
 
-@get("/sparsevol-size/{label:str}")
-async def sparsevol_size(request: LabelRequest, label: FromPath[str]) -> Answer:
+@point_read("/sparsevol-size/{label:str}")
+def sparsevol_size(call: Call) -> Answer:
     """Return how large a body (supervoxels=true: a supervoxel) is, and its bounding box of whole blocks.
 
     `{"voxels": 4, "numblocks": 1, "minvoxel": [0, 0, 0], "maxvoxel": [63, 63, 63]}`
     """
-    found, low, high = await extent_of_body(request, label)
-    text = '{"voxels": %d, "numblocks": %d, "minvoxel": %s, "maxvoxel": %s}'
-    return binary((text % (found.voxels, found.blocks, low, high)).encode(), _JSON)
+    return volume_answer(call, lambda found: _SIZE % (found.voxels, found.blocks, *box_of(call, found)))
+
+
+def box_of(call: Call, found: BodySize | Summary) -> tuple[int, int, int, int, int, int]:
+    """Return the first and the last voxel (x, y, z each) of the blocks of a body."""
+    width, height, depth = cast(LabelMapInstance, call.instance).settings.block_size
+    (x0, y0, z0), (x1, y1, z1) = found.low, found.high
+    first = x0 * width, y0 * height, z0 * depth
+    return *first, (x1 + 1) * width - 1, (y1 + 1) * height - 1, (z1 + 1) * depth - 1
 
 
 @point_read("/lastmod/{label:str}")
 def lastmod(call: Call) -> Answer:
     """Return the last mutation of a body: id, time, user and application; 0 and "" if only voxels were written."""
     label, (_, view) = parse_label(call.segments[1]), indexed_view(call)
-    summary = read_summary(view, label)
-    if summary is None:
-        raise NotFound("")
+    summary = known_body(view, label)
     user, app = _text(summary.user), _text(summary.app)
     text = b'{"mutation id": %d, "last mod user": %s, "last mod app": %s, "last mod time": "%s" }'
     return binary(text % (summary.mutation_id, user, app, summary.time.encode()), _JSON)
@@ -109,30 +128,38 @@ def index_version(call: Call) -> Answer:
     return text_answer(instance.repo.dag[number].uuid)
 
 
-async def _supervoxels(request: LabelRequest, text: str) -> tuple[list[int], list[int]]:
-    """Return the supervoxels of a body and their sizes; of a large one in a thread."""
-    label, (_, view) = parse_label(text), indexed_view(request.call)
-    summary = read_summary(view, label)
-    if summary is None:
-        raise NotFound("")
-    if summary.blocks <= FEW_BLOCKS:
-        names, sizes = supervoxel_sizes(view, label)
-    else:
-        names, sizes = await request.run(supervoxel_sizes, view, label)
-    return names.tolist(), sizes.tolist()
+def of_parts(call: Call, make: Callable[[int, Summary, list[Triple], list[Buffer]], Answer]) -> Answer:
+    """Answer by all parts of a body's index: of a large body in a thread.
+
+    Args:
+        call: the call, with the body as its second segment.
+        make: makes the answer of the body, what is known of it, and the coordinates and stored bytes of its parts.
+    """
+    label, (_, view) = parse_label(call.segments[1]), indexed_view(call)
+    summary = known_body(view, label)
+
+    def answer() -> Answer:
+        with stored_chunks(), call.throttled():
+            return make(label, summary, *parts_of(view, label, summary))
+
+    return answer() if summary.blocks <= FEW_BLOCKS else Later(answer, call.server.pool)
 
 
-@get("/supervoxels/{label:str}")
-async def supervoxels(request: LabelRequest, label: FromPath[str]) -> Answer:
+@point_read("/supervoxels/{label:str}")
+def supervoxels(call: Call) -> Answer:
     """Return the supervoxels of a body: `[7, 9]`."""
-    return json_answer((await _supervoxels(request, label))[0])
+    return of_parts(call, lambda *found: json_answer(kernels.chunk_supervoxel_sizes(found[3])[0]))
 
 
-@get("/supervoxel-sizes/{label:str}")
-async def supervoxel_sizes_(request: LabelRequest, label: FromPath[str]) -> Answer:
+@point_read("/supervoxel-sizes/{label:str}")
+def supervoxel_sizes_(call: Call) -> Answer:
     """Return the supervoxels of a body and the voxels of each: `{"supervoxels": [7, 9], "sizes": [4, 1]}`."""
-    names, sizes = await _supervoxels(request, label)
-    return json_answer({"supervoxels": names, "sizes": sizes})
+
+    def make(*found: Any) -> Answer:
+        names, sizes = kernels.chunk_supervoxel_sizes(found[3])
+        return json_answer({"supervoxels": names, "sizes": sizes})
+
+    return of_parts(call, make)
 
 
 @get("/sizes")

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from dvid_labels import kernels
 from dvid_labels.label_indices import LabelIndices
+from dvid_labels.types import Buffer
+from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import (
     Answer,
     BadRequest,
+    Call,
     FromPath,
-    FromQuery,
     NotFound,
     Pieces,
     binary,
     empty,
     get,
     json_answer,
+    point_read,
     post,
 )
-from dvid_labelmap.ops.body_index import read_summary
+from dvid_labelmap.index_codec import Summary
 from dvid_labelmap.ops.bounds import bad_input
 from dvid_labelmap.ops.counters import parse_label
-from dvid_labelmap.ops.index_messages import compressed_pieces, index_messages, index_pieces, store_indices
+from dvid_labelmap.ops.index_messages import index_pieces, store_indices
 from dvid_labelmap.ops.labels import parse_limit
 from dvid_labelmap.routes.asked import LabelRequest
-from dvid_labelmap.routes.bodies import FEW_BLOCKS, indexed_view, labels_of_body
+from dvid_labelmap.routes.bodies import indexed_view, known_body, labels_of_body, of_parts
 
 __all__ = ["ROUTES"]
 
@@ -34,31 +35,28 @@ _MOST_INDICES = 50_000
 _MOST_POSTED = 1 << 20
 
 
-@get("/index/{label:str}")
-async def index(
-    request: LabelRequest,
-    label: FromPath[str],
-    mutid: FromQuery[str | None] = None,
-) -> Answer:
+@point_read("/index/{label:str}")
+def index(call: Call) -> Answer:
     """Return the index of a body: a LabelIndex message, which supervoxels are in which blocks with how many voxels.
 
     metadata-only=true: JSON of its size and last mutation. mutid: the index before a mutation, which is not kept: 404.
     """
-    del mutid
-    (_, view), body, query = indexed_view(request.call), parse_label(label), request.query
+    query = call.query
     if "mutid" in query:
         parse_limit(query["mutid"], "mutid", 0)
         raise NotFound("")
-    summary = read_summary(view, body)
-    if summary is None:
-        raise NotFound("")
     if query.get("metadata-only") == "true":
+        (_, view), body = indexed_view(call), parse_label(call.segments[1])
+        summary = known_body(view, body)
         names = ("num_voxels", "last_mutid", "last_mod_time", "last_mod_user", "last_mod_app")
         values = (summary.voxels, summary.mutation_id, summary.time, summary.user, summary.app)
         return json_answer(dict(zip(names, values, strict=True)))
-    read = partial(index_messages, view, [body])
-    with request.throttled():
-        return binary((read() if summary.blocks <= FEW_BLOCKS else await request.run(read))[0] or b"")
+    return of_parts(call, _message)
+
+
+def _message(body: int, summary: Summary, corners: list[Triple], chunks: list[Buffer]) -> Answer:
+    texts = (summary.time, summary.user, summary.app)
+    return binary(kernels.chunk_message(body, summary.mutation_id, texts, corners, chunks))
 
 
 @get("/indices")
@@ -69,7 +67,7 @@ async def indices(request: LabelRequest) -> Answer:
     """
     _, view = indexed_view(request.call)
     labels = await labels_of_body(request, _MOST_INDICES)
-    return Pieces(index_pieces(view, labels.tolist()), request.server.pool)
+    return Pieces(index_pieces(view, labels, compressed=False), request.server.pool)
 
 
 @get("/indices-compressed")
@@ -80,7 +78,7 @@ async def indices_compressed(request: LabelRequest) -> Answer:
     """
     _, view = indexed_view(request.call)
     labels = await labels_of_body(request, _MOST_INDICES)
-    return Pieces(compressed_pieces(view, labels.tolist()), request.server.pool)
+    return Pieces(index_pieces(view, labels, compressed=True), request.server.pool)
 
 
 async def _store(request: LabelRequest, found: LabelIndices) -> Answer:

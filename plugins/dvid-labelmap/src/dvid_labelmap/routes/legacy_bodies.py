@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from dvid_framework.api import Answer, BadRequest, FromPath, binary, delete, empty, get, json_answer, post
+from dvid_framework.api import Answer, BadRequest, Call, FromPath, binary, delete, empty, get, json_answer, point_read, post
 from dvid_labelmap.ops.block_splitting import split_blocks
 from dvid_labelmap.ops.body_splitting import split_body
 from dvid_labelmap.ops.counters import parse_label
 from dvid_labelmap.ops.split_runs import parse_split
 from dvid_labelmap.routes import bodies, counters, proofreading, sparse
 from dvid_labelmap.routes.changes import change_bodies, need_bodies
-from dvid_labelmap.routes.legacy_source import LegacyRequest, answer_of, handed_on
+from dvid_labelmap.routes.legacy_source import LegacyRequest, answer_of, hand_on, handed_on
 
 __all__ = ["OF_LABELARRAY", "OF_LABELVOL", "ROUTES"]
 
 _SPLIT_BYTES = 512 << 20
+_SIZE = b'{"numblocks": %d, "minvoxel": [%d, %d, %d], "maxvoxel": [%d, %d, %d]}'
 
 
-@get("/sparsevol/{label:str}")
-async def sparsevol(request: LegacyRequest, label: FromPath[str]) -> Answer:
+@point_read("/sparsevol/{label:str}")
+def sparsevol(call: Call) -> Answer:
     """Return the voxels of a body: a header of 12 bytes, then int32 x, y, z, length of each run along x.
 
     compression=lz4 or gzip. minx, maxx, miny, ...: only within these voxels, both included; exact=false: whole blocks
     that touch them. HEAD: 200, or 204 if there is no such body. A labelarray has scale=, and format=srles or blocks.
     """
-    return await answer_of(sparse.sparsevol, handed_on(request), label)
+    return sparse.sparsevol(hand_on(call))
 
 
-@get("/sparsevol-by-point/{point:str}")
-async def sparsevol_by_point(request: LegacyRequest, point: FromPath[str]) -> Answer:
+@point_read("/sparsevol-by-point/{point:str}")
+def sparsevol_by_point(call: Call) -> Answer:
     """Return the voxels of the body at a voxel x_y_z; as sparsevol."""
-    return await answer_of(sparse.sparsevol_by_point, handed_on(request), point)
+    return sparse.sparsevol_by_point(hand_on(call))
 
 
-@get("/sparsevol-coarse/{label:str}")
-async def sparsevol_coarse(request: LegacyRequest, label: FromPath[str]) -> Answer:
+@point_read("/sparsevol-coarse/{label:str}")
+def sparsevol_coarse(call: Call) -> Answer:
     """Return the blocks of a body, as runs of block coordinates."""
-    return await answer_of(sparse.sparsevol_coarse, handed_on(request), label)
+    return sparse.sparsevol_coarse(hand_on(call))
 
 
 @get("/sparsevols-coarse/{first:str}/{last:str}")
@@ -44,12 +45,11 @@ async def sparsevols_coarse(request: LegacyRequest, first: FromPath[str], last: 
     return await answer_of(sparse.sparsevols_coarse, handed_on(request), first, last)
 
 
-@get("/sparsevol-size/{label:str}")
-async def sparsevol_size(request: LegacyRequest, label: FromPath[str]) -> Answer:
+@point_read("/sparsevol-size/{label:str}")
+def sparsevol_size(call: Call) -> Answer:
     """Return the bounding box of a body: `{"numblocks": 1, "minvoxel": [0, 0, 0], "maxvoxel": [63, 63, 63]}`."""
-    found, low, high = await bodies.extent_of_body(handed_on(request), label)
-    text = '{"numblocks": %d, "minvoxel": %s, "maxvoxel": %s}'
-    return binary((text % (found.blocks, low, high)).encode(), "application/json")
+    given = hand_on(call)
+    return bodies.volume_answer(given, lambda found: _SIZE % (found.blocks, *bodies.box_of(given, found)))
 
 
 @get("/maxlabel")

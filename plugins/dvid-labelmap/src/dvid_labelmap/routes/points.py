@@ -8,7 +8,7 @@ from dvid_framework.api import Answer, Call, FromQuery, binary, get, json_answer
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.ops.bounds import parse_scale
 from dvid_labelmap.ops.mapping import body_mapping
-from dvid_labelmap.ops.points import label_at, labels_at, parse_point, parse_points
+from dvid_labelmap.ops.points import BlockSource, label_at, labels_at, parse_point, parse_points
 from dvid_labelmap.routes.asked import LabelRequest
 
 __all__ = ["ROUTES"]
@@ -25,8 +25,8 @@ def label(call: Call) -> Answer:
     query, view = call.query, call.view
     instance = cast(LabelMapInstance, call.instance)
     mapping = body_mapping(instance, view, query.get("supervoxels") == "true")
-    size = instance.settings.block_size
-    found = label_at(view, parse_point(call.segments[1]), parse_scale(query.get("scale")), size, mapping)
+    source = BlockSource(view, instance.settings.block_size, parse_scale(query.get("scale")), instance.inflated)
+    found = label_at(source, parse_point(call.segments[1]), mapping)
     return binary(b'{"Label": %d}' % found, "application/json")
 
 
@@ -43,9 +43,10 @@ async def labels(
     """
     level = parse_scale(scale)
     points = parse_points(await request.read_body(_BODY_BYTES), hash)
-    mapping = body_mapping(request.instance, request.view, supervoxels == "true")
-    size = request.instance.settings.block_size
-    return json_answer(await request.run(labels_at, request.view, points, level, size, mapping))
+    instance, view = request.instance, request.view
+    mapping = body_mapping(instance, view, supervoxels == "true")
+    source = BlockSource(view, instance.settings.block_size, level, instance.inflated)
+    return json_answer(await request.run(labels_at, source, points, mapping))
 
 
 ROUTES = (label, labels)

@@ -2,47 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import TypeVar
+from typing import cast
 
-from dvid_labels import gzip_bytes, lz4_block
+from dvid_labels import gzip_bytes, kernels, lz4_block
 from dvid_labels.types import Buffer
-from dvid_voxels.geometry import Triple
 
-from dvid_framework.api import Answer, BadRequest, FromPath, NotFound, Pieces, binary, empty, get
+from dvid_framework.api import (
+    Answer,
+    BadRequest,
+    Call,
+    FromPath,
+    Later,
+    NotFound,
+    Pieces,
+    View,
+    binary,
+    empty,
+    get,
+    point_read,
+)
+from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.ops.body_index import BodyIndex, read_index, read_summary
 from dvid_labelmap.ops.bounds import parse_scale
 from dvid_labelmap.ops.counters import parse_label
 from dvid_labelmap.ops.mapping import body_mapping
-from dvid_labelmap.ops.points import label_at, parse_point
+from dvid_labelmap.ops.points import BlockSource, label_at, parse_point
 from dvid_labelmap.ops.sizes import supervoxel_index
-from dvid_labelmap.ops.sparse import Bounds, SparseRead, coarse_pieces, coarse_volume, parse_bounds, within
+from dvid_labelmap.ops.sparse import SparseRead, blocks_of_bounds, coarse_pieces, coarse_volume, parse_bounds, within
 from dvid_labelmap.routes.asked import LabelRequest, held, streamed
-from dvid_labelmap.routes.bodies import FEW_BLOCKS, indexed_view
+from dvid_labelmap.routes.bodies import indexed_view, of_parts
 
 __all__ = ["ROUTES"]
 
 _FEW_BLOCKS = 64  # of a sparse volume that is sent whole
-_T = TypeVar("_T")
+_FEW_INDEXED = 256  # of an index that is read on the event loop
 _HOLDING = 64 << 20
 _COMPRESSIONS = ("lz4", "gzip")
 _MOST_COMPRESSED = 1 << 30
 
 
-def _check_indexed(request: LabelRequest) -> None:
-    if not request.instance.settings.indexed_labels:
+def _asked(call: Call) -> tuple[LabelMapInstance, View]:
+    """Return the instance and its version of a call, if they know where labels are."""
+    instance, view = indexed_view(call)
+    if not instance.settings.indexed_labels:
         raise BadRequest("this instance was made with IndexedLabels=false and does not know where labels are")
+    return instance, view
 
 
-def _index_of(request: LabelRequest, label: int) -> BodyIndex:
+def _index_of(call: Call, label: int) -> BodyIndex:
     """Return the index of a body, or with supervoxels=true the part of a supervoxel.
 
     Raises:
         NotFound: there is none of that label.
     """
-    instance, view = indexed_view(request.call)
-    if request.flag("supervoxels"):
+    instance, view = indexed_view(call)
+    if call.flag("supervoxels"):
         return supervoxel_index(instance, view, label)
     index = read_index(view, label)
     if index is None:
@@ -50,21 +66,22 @@ def _index_of(request: LabelRequest, label: int) -> BodyIndex:
     return index
 
 
-def _read(request: LabelRequest, label: int, scale: int) -> SparseRead:
+def _read(call: Call, label: int, scale: int) -> SparseRead:
     """Return how the voxels of a label are read.
 
     Raises:
         NotFound: there is none of that label, or no block of it lies within the bounds.
     """
-    size, bounds = request.instance.settings.block_size, parse_bounds(request.query)
-    read = SparseRead.of(request.view, size, scale, label, _index_of(request, label), bounds)
+    instance, bounds = cast(LabelMapInstance, call.instance), parse_bounds(call.query)
+    source = BlockSource(call.view, instance.settings.block_size, scale, instance.inflated)
+    read = SparseRead.of(source, label, _index_of(call, label), bounds)
     if not len(read.blocks):
         raise NotFound("")
-    return read.whole_blocks() if request.query.get("exact") == "false" else read
+    return read.whole_blocks() if call.query.get("exact") == "false" else read
 
 
-def _pieces(request: LabelRequest, read: SparseRead) -> Iterator[Buffer]:
-    word = request.query.get("format")
+def _pieces(call: Call, read: SparseRead) -> Iterator[Buffer]:
+    word = call.query.get("format")
     if word == "blocks":
         return read.binary_blocks()
     return read.srles() if word == "srles" else read.rles()
@@ -83,44 +100,51 @@ def _compressed(pieces: Iterator[Buffer], compression: str) -> bytes:
     return lz4_block(whole) if compression == "lz4" else gzip_bytes(whole)
 
 
-async def _answer(request: LabelRequest, label: int) -> Answer:
-    """Answer with a sparse volume: a small one whole, a large one piece by piece."""
-    query, scale = request.query, parse_scale(request.query.get("scale"))
-    compression = query.get("compression") if query.get("format") not in ("srles", "blocks") else None
+def _compression(call: Call) -> str | None:
+    compression = call.query.get("compression") if call.query.get("format") not in ("srles", "blocks") else None
     if compression and compression not in _COMPRESSIONS:
         raise BadRequest(f"unknown compression {compression[:20]!r}; {', '.join(_COMPRESSIONS)} are allowed")
+    return compression or None
 
-    read = await _in_time(request, label, partial(_read, request, label, scale))
-    if len(read.blocks) <= _FEW_BLOCKS and not compression:
-        if read.is_quick():
-            return binary(b"".join(_pieces(request, read)))
-        return binary(await request.run(lambda: b"".join(_pieces(request, read))))
+
+def _answer(call: Call, label: int) -> Answer:
+    """Answer with a sparse volume: a small one at once, others in a thread, a large one piece by piece."""
+    compression, scale = _compression(call), parse_scale(call.query.get("scale"))
+    _, view = _asked(call)
+    if not compression and not call.flag("supervoxels"):
+        summary = read_summary(view, label)
+        if summary is None:
+            raise NotFound("")
+        if summary.blocks <= _FEW_INDEXED:
+            read = _read(call, label, scale)
+            quick = read.quick()
+            if quick is not None:
+                return binary(b"".join(_pieces(call, quick)))
+            return Later(lambda: _sent(call, read, None), call.server.pool)
+    return Later(lambda: _sent(call, _read(call, label, scale), compression), call.server.pool)
+
+
+def _sent(call: Call, read: SparseRead, compression: str | None) -> Answer:
     if compression:
-        with held(request, _HOLDING):
-            return binary(await request.run(_compressed, _pieces(request, read), compression))
-    return streamed(request, _pieces(request, read), _HOLDING)
+        with held(call, _HOLDING):
+            return binary(_compressed(_pieces(call, read), compression))
+    if len(read.blocks) <= _FEW_BLOCKS:
+        return binary(b"".join(_pieces(call, read)))
+    return streamed(call, _pieces(call, read), _HOLDING)
 
 
-async def _in_time(request: LabelRequest, label: int, function: Callable[[], _T]) -> _T:
-    """Call a function that reads the index of a body: on the event loop if that is small, else in a thread."""
-    _, view = indexed_view(request.call)
-    summary = None if request.flag("supervoxels") else read_summary(view, label)
-    if summary is not None and summary.blocks <= FEW_BLOCKS:
-        return function()
-    return await request.run(function)
-
-
-def _there(request: LabelRequest, label: int) -> bool:
-    """Tell whether there is a body, or supervoxel, with a block within the bounds."""
+def _there(call: Call, label: int) -> Answer:
+    """Tell whether there is a body, or supervoxel, with a block within the bounds: 200 or 204."""
+    size = cast(LabelMapInstance, call.instance).settings.block_size
     try:
-        index = _index_of(request, label)
+        blocks = within(_index_of(call, label).blocks, parse_bounds(call.query), size)
     except NotFound:
-        return False
-    return len(within(index.blocks, parse_bounds(request.query), request.instance.settings.block_size)) > 0
+        return empty(204)
+    return empty(200 if len(blocks) else 204)
 
 
-@get("/sparsevol/{label:str}")
-async def sparsevol(request: LabelRequest, label: FromPath[str]) -> Answer:
+@point_read("/sparsevol/{label:str}")
+def sparsevol(call: Call) -> Answer:
     """Return the voxels of a body, or with supervoxels=true of a supervoxel.
 
     format is rles (a header of 12 bytes, then int32 x, y, z, length of each run along x), srles (the runs alone) or
@@ -128,41 +152,37 @@ async def sparsevol(request: LabelRequest, label: FromPath[str]) -> Answer:
     only within these voxels, both included; exact=false: whole blocks that touch them, as blocks always are. HEAD: 200,
     or 204 if there is no such body.
     """
-    _check_indexed(request)
-    number = parse_label(label)
-    if request.call.method == "HEAD":
-        return empty(200 if await request.run(_there, request, number) else 204)
-    return await _answer(request, number)
+    _asked(call)
+    label = parse_label(call.segments[1])
+    if call.method == "HEAD":
+        return Later(lambda: _there(call, label), call.server.pool)
+    return _answer(call, label)
 
 
-@get("/sparsevol-by-point/{point:str}")
-async def sparsevol_by_point(request: LabelRequest, point: FromPath[str]) -> Answer:
+@point_read("/sparsevol-by-point/{point:str}")
+def sparsevol_by_point(call: Call) -> Answer:
     """Return the voxels of the body (supervoxels=true: supervoxel) at a voxel x_y_z; as sparsevol."""
-    _check_indexed(request)
-    instance, view = indexed_view(request.call)
-    mapping = body_mapping(instance, view, request.flag("supervoxels"))
-    place, scale = parse_point(point), parse_scale(request.query.get("scale"))
-    label = await request.run(label_at, view, place, scale, instance.settings.block_size, mapping)
+    instance, view = _asked(call)
+    source = BlockSource(view, instance.settings.block_size, parse_scale(call.query.get("scale")), instance.inflated)
+    label = label_at(source, parse_point(call.segments[1]), body_mapping(instance, view, call.flag("supervoxels")))
     if not label:
-        raise BadRequest(f"there is no body at {point}: its label is 0")
-    return await _answer(request, label)
+        raise BadRequest(f"there is no body at {call.segments[1]}: its label is 0")
+    return _answer(call, label)
 
 
-def _coarse(request: LabelRequest, label: int, bounds: Bounds | None, block_size: Triple) -> bytes:
-    return coarse_volume(_index_of(request, label), bounds, block_size)
-
-
-@get("/sparsevol-coarse/{label:str}")
-async def sparsevol_coarse(request: LabelRequest, label: FromPath[str]) -> Answer:
+@point_read("/sparsevol-coarse/{label:str}")
+def sparsevol_coarse(call: Call) -> Answer:
     """Return the blocks of a body, or with supervoxels=true of a supervoxel, as rles of block coordinates.
 
     minx, maxx, miny, ...: only blocks that touch these voxels.
     """
-    _check_indexed(request)
-    number, bounds = parse_label(label), parse_bounds(request.query)
-    size = request.instance.settings.block_size
-    read = partial(_coarse, request, number, bounds, size)
-    return binary(await _in_time(request, number, read))
+    instance, _ = _asked(call)
+    bounds, size = parse_bounds(call.query) if call.query else None, instance.settings.block_size
+    if call.flag("supervoxels"):
+        label = parse_label(call.segments[1])
+        return Later(lambda: binary(coarse_volume(_index_of(call, label), bounds, size)), call.server.pool)
+    low, high = blocks_of_bounds(bounds, size)
+    return of_parts(call, lambda *found: binary(kernels.chunk_coarse_rles(found[2], found[3], low, high)))
 
 
 @get("/sparsevols-coarse/{first:str}/{last:str}")
@@ -171,9 +191,8 @@ async def sparsevols_coarse(request: LabelRequest, first: FromPath[str], last: F
 
     For each a uint64 label, int32 n, and n runs of blocks, int32 x, y, z, length. Bounds as for sparsevol-coarse.
     """
-    _check_indexed(request)
+    _, view = _asked(request.call)
     begin, end, bounds = parse_label(first), parse_label(last), parse_bounds(request.query)
-    _, view = indexed_view(request.call)
     pieces = partial(coarse_pieces, view, begin, end, bounds, request.instance.settings.block_size)
     return Pieces(pieces() if begin <= end else iter(()), request.server.pool)
 

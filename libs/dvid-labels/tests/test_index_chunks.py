@@ -1,0 +1,191 @@
+"""Answers out of stored parts of indices, beside a plain model; points as JSON; inflated blocks that are kept."""
+
+import struct
+from collections import Counter
+from types import ModuleType
+
+import lz4.block
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dvid_labels import LabelFormatError
+from dvid_labels.index_chunks import CHUNK_SIDE, Chunk, encode_chunk
+from dvid_labels.indices import decode_index, encode_index
+from dvid_labels.runs import decode_rles
+from dvid_labels.types import Shape
+
+Rows = dict[tuple[int, int, int], dict[int, int]]
+FAR = ((-(2**31),) * 3, (2**31 - 1,) * 3)
+
+
+def body(seed: int, chunks: int, blocks: int = 40) -> tuple[Rows, dict[tuple[int, int, int], int]]:
+    """A body: by block the voxels of each supervoxel, and the mutations of some blocks."""
+    rng = np.random.default_rng(seed)
+    rows: Rows = {}
+    for corner in rng.integers(-3, 4, (chunks, 3)):
+        for place in rng.integers(0, CHUNK_SIDE, (blocks, 3)):
+            x, y, z = (corner * CHUNK_SIDE + place).tolist()
+            own = rows.setdefault((x, y, z), {})
+            for name in rng.integers(1, 2**64 - 1, rng.integers(1, 4), np.uint64) % np.uint64(
+                1 << int(rng.integers(3, 64))
+            ):
+                own[int(name) or 1] = int(rng.integers(1, 2**32))
+    marks = {at: int(rng.integers(1, 2**63)) for at in rows if rng.random() < 0.4}
+    return rows, marks
+
+
+def stored(rows: Rows, marks: dict[tuple[int, int, int], int]) -> tuple[list[Shape], list[bytes]]:
+    """The chunks of a body, not in order."""
+    parts: dict[Shape, list[tuple[int, int, int, int]]] = {}
+    for (x, y, z), own in rows.items():
+        chunk = x // CHUNK_SIDE, y // CHUNK_SIDE, z // CHUNK_SIDE
+        place = z % CHUNK_SIDE * 64 + y % CHUNK_SIDE * 8 + x % CHUNK_SIDE
+        parts.setdefault(chunk, []).extend((place, name, count, marks.get((x, y, z), 0)) for name, count in own.items())
+    values = []
+    for own in parts.values():
+        columns = sorted(own)
+        marked = sorted({(place, mark) for place, _, _, mark in columns if mark})
+        pairs = ((0, "<u2"), (1, "<u8"), (2, "<u4"))
+        places, names, counts = (np.array([row[i] for row in columns], kind) for i, kind in pairs)
+        surfaces = np.array([place for place, _ in marked], "<u2"), np.array([mark for _, mark in marked], "<u8")
+        values.append(encode_chunk(Chunk(places, names, counts, *surfaces)))
+    return list(parts), values
+
+
+def expected_index(label: int, mutation: int, texts: tuple[str, str, str], rows: Rows, marks: dict) -> bytes:
+    flat = [(at, name, count, marks.get(at, 0)) for at, own in rows.items() for name, count in own.items()]
+    at = np.array([row[0] for row in flat], np.int32).reshape(-1, 3)
+    names, surfaces = (np.array([row[i] for row in flat], np.uint64) for i in (1, 3))
+    counts = np.array([row[2] for row in flat], np.uint32)
+    return encode_index(label, at, names, counts, mutation, *texts, surface_mutids=surfaces)
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 7, 20])
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_are_those_of_the_rows(kernels: ModuleType, seed: int, chunks: int) -> None:
+    rows, marks = body(seed, chunks)
+    corners, values = stored(rows, marks)
+    texts = ("2026-01-02T03:04:05Z", "ann", "näme")
+    assert kernels.chunk_message(77, 9, texts, corners, values) == expected_index(77, 9, texts, rows, marks)
+    total: Counter[int] = Counter()
+    for own in rows.values():
+        total.update(own)
+    assert kernels.chunk_supervoxel_sizes(values) == (sorted(total), [total[name] for name in sorted(total)])
+    for low, high in (FAR, ((-5, -9, 0), (4, 11, 12)), ((1, 1, 1), (0, 0, 0))):
+        inside = {at for at in rows if all(a <= n <= b for a, n, b in zip(low, at, high, strict=True))}
+        runs = decode_rles(kernels.chunk_coarse_rles(corners, values, low, high), 1 << 20).tolist()
+        assert runs == sorted(runs, key=lambda run: run[2::-1])
+        assert Counter((x + i, y, z) for x, y, z, n in runs for i in range(n)) == Counter(inside)
+        assert not any((x + n, y, z) in inside for x, y, z, n in runs), "runs are as long as can be"
+
+
+def test_many_bodies_in_one_message_or_stream(kernels: ModuleType) -> None:
+    bodies = {label: body(label, chunks) for label, chunks in ((5, 1), (3, 4), (2**64 - 1, 2))}
+    labels = [5, 4, 3, 2**64 - 1, 5]
+    corners, values, counts, texts, messages = [], [], [], [], []
+    for place, label in enumerate(labels):
+        rows, marks = bodies.get(label, ({}, {}))
+        own, parts = stored(rows, marks)
+        corners += own
+        values += parts
+        counts.append(len(parts))
+        named = ("t", "u", str(label)) if place % 2 else ("", "", "")
+        if place % 2:
+            texts.append((place, named))
+        messages.append(expected_index(label, place, named, rows, marks))
+    numbers = np.array(labels, np.uint64), np.arange(5, dtype=np.uint64)
+    columns = np.array(counts, np.int64), np.array(corners, np.int64)
+    whole = kernels.chunk_messages(*numbers, texts, *columns, values, compressed=False)
+    found = kernels.decode_indices(whole, 10)
+    assert found.labels.tolist() == labels
+    assert list(found.last_mod_apps) == ["", "4", "", str(2**64 - 1), ""]
+    assert len(whole) == sum(len(message) + (2 if len(message) < 128 else 3) for message in messages)
+    stream, at = kernels.chunk_messages(*numbers, texts, *columns, values, compressed=True), 0
+    for label, message in zip(labels, messages, strict=True):
+        size, name = struct.unpack_from("<QQ", stream, at)
+        record = stream[at + 16 : at + 16 + size]
+        at += 16 + size
+        assert name == label
+        if label == 4:
+            assert record == b""
+            continue
+        assert record[0] == 0x80
+        assert lz4.block.decompress(record[5:], uncompressed_size=int.from_bytes(record[1:5], "little")) == message
+    assert at == len(stream)
+    empty = np.zeros(0, np.uint64)
+    nothing = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
+    assert kernels.chunk_messages(empty, empty, [], *nothing, [], compressed=True) == b""
+
+
+def test_damaged_chunks_and_wrong_columns_are_refused(kernels: ModuleType) -> None:
+    corners, (value,) = stored({(0, 0, 0): {1: 2}}, {(0, 0, 0): 3})
+    for wrong in (b"", value[:7], value[:-1], value + b"\0", b"\xff" * 8, b"\xff" * len(value)):
+        with pytest.raises(LabelFormatError):
+            kernels.chunk_message(1, 0, ("", "", ""), corners, [wrong])
+        with pytest.raises(LabelFormatError):
+            kernels.chunk_supervoxel_sizes([wrong])
+        with pytest.raises(LabelFormatError):
+            kernels.chunk_coarse_rles(corners, [wrong], *FAR)
+    one, counts = np.ones(1, np.uint64), np.ones(1, np.int64)
+    places = np.array(corners, np.int64)
+    assert decode_index(kernels.chunk_message(1, 0, ("", "", ""), corners, [value])).surface_mutids.tolist() == [3]
+    with pytest.raises(ValueError, match="coordinate"):
+        kernels.chunk_message(1, 0, ("", "", ""), [], [value])
+    with pytest.raises(ValueError, match="out of range"):
+        kernels.chunk_message(1, 0, ("", "", ""), [(1 << 17, 0, 0)], [value])
+    for columns in ((one, counts * 2, places), (one[:0], counts, places), (one, counts, places[:0])):
+        with pytest.raises(ValueError, match=r"length|cut|coordinate"):
+            kernels.chunk_messages(one, columns[0], [], columns[1], columns[2], [value], compressed=False)
+
+
+@given(st.lists(st.tuples(*[st.integers(-(2**31), 2**31 - 1)] * 3), max_size=20), st.sampled_from(["", " ", "\n\t "]))
+def test_points_are_read(kernels: ModuleType, points: list[tuple[int, int, int]], space: str) -> None:
+    inner = (f"[{space}{x}{space},{y}{space},{space}{z}]" for x, y, z in points)
+    text = f"{space}[{space}{f'{space},{space}'.join(inner)}{space}]{space}"
+    found = kernels.json_points(text.encode(), 20)
+    assert found.dtype == np.int64
+    assert found.tolist() == [list(point) for point in points]
+    if points:
+        assert kernels.json_points(text.encode(), len(points) - 1) is None
+
+
+NO_POINTS = """
+[|[[|[[1,2,3]|[[1,2,3],]|[[1,2]]|[[1,2,3,4]]|[[1,2,3][4,5,6]]|[[1,2,3]]]|[1,2,3]|{}|[[1,2,3]] x|[[1 2,3,4]]|[[1,2,3]
+[[1.0,2,3]]|[[1e2,2,3]]|[[01,2,3]]|[[+1,2,3]]|[[--1,2,3]]|[[-,2,3]]|[[1,2,null]]|[[true,1,1]]|[,[1,2,3]]|[[1,2,3],,[1,2,3]]
+[[2147483648,0,0]]|[[-2147483649,0,0]]|[[99999999999999999999999999999999999999999,0,0]]
+"""
+
+
+@pytest.mark.parametrize("text", NO_POINTS.replace("\n", "|").split("|"))
+def test_what_are_no_points_is_left_to_others(kernels: ModuleType, text: str) -> None:
+    assert kernels.json_points(text.encode(), 100) is None
+
+
+def test_kept_blocks_change_no_answer(kernels: ModuleType, volume) -> None:  # noqa: ANN001 - a fixture
+    cache, shape = kernels.BlockCache(1 << 20), (32, 32, 32)
+    labels = [volume((64, 64, 64), 9, seed) for seed in range(6)]
+    blocks = [kernels.write_blocks(one, shape, 1) for one in labels]
+    rng = np.random.default_rng(1)
+    at = np.argwhere(np.ones((2, 2, 2), bool))[:, ::-1]
+    for _ in range(3):
+        for one, payloads in zip(labels, blocks, strict=True):
+            owners, places = rng.integers(0, 8, 50), rng.integers(0, 32, (50, 3))
+            x, y, z = (at[owners] * 32 + places).T
+            found = kernels.labels_at(payloads, owners, places, shape, None, 2, cache)
+            assert (found == one[z, y, x]).all()
+            body = np.array([one[5, 5, 5]], np.uint64)
+            plain = kernels.body_runs(payloads, at, shape, body, None, 2)
+            assert (kernels.body_runs(payloads, at, shape, body, None, 2, cache) == plain).all()
+            binary = kernels.body_binary_blocks(payloads, at, shape, body, 2)
+            assert kernels.body_binary_blocks(payloads, at, shape, body, 2, cache) == binary
+    assert cache.size() <= 1 << 20
+    with pytest.raises(LabelFormatError):
+        kernels.labels_at([blocks[0][0][:-1]], [0], [[0, 0, 0]], shape, None, 1, cache)
+    forged = bytearray(blocks[0][0])
+    forged[len(forged) // 2] ^= 1  # the same checksum and length at the end
+    with pytest.raises(LabelFormatError):
+        kernels.labels_at([bytes(forged)], [0], [[0, 0, 0]], shape, None, 1, cache)
+    with pytest.raises(LabelFormatError):
+        kernels.labels_at([blocks[0][0]], [0], [[0, 0, 0]], (16, 16, 16), None, 1, cache)

@@ -8,6 +8,7 @@ from dvid_labelmap.ops.bounds import parse_scale
 from dvid_labelmap.ops.counters import parse_label
 from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.nanovdb import index_grid, voxels_of_runs
+from dvid_labelmap.ops.points import BlockSource
 from dvid_labelmap.ops.proximity import proximities
 from dvid_labelmap.ops.sizes import supervoxel_index
 from dvid_labelmap.ops.sparse import SparseRead
@@ -30,7 +31,7 @@ def _grid(request: LabelRequest, label: int, scale: int, name: str) -> bytes:
     else:
         raise NotFound("")
     settings = instance.settings
-    read = SparseRead.of(view, settings.block_size, scale, label, index, None)
+    read = SparseRead.of(BlockSource(view, settings.block_size, scale), label, index, None)
     places = voxels_of_runs(read.runs())
     if not len(places):
         raise NotFound("")

@@ -13,6 +13,7 @@ from dvid_labelmap.ops.body_index import read_index
 from dvid_labelmap.ops.body_splitting import split_body
 from dvid_labelmap.ops.bounds import MOST_BLOCKS
 from dvid_labelmap.ops.index_rows import Integers
+from dvid_labelmap.ops.points import BlockSource
 from dvid_labelmap.ops.renumbering import renumber_body
 from dvid_labelmap.ops.sparse import SparseRead
 from dvid_labelmap.ops.split_runs import count_voxels
@@ -41,7 +42,7 @@ def split_blocks(change: BodyChange, body: int, runs: NDArray[np.int32], wanted:
         index = read_index(view, body)
         if index is None:
             raise BadRequest(f"there is no body {body} at this version")
-        read = SparseRead.of(view, instance.settings.block_size, 0, body, index, None)
+        read = SparseRead.of(BlockSource(view, instance.settings.block_size, 0), body, index, None)
         inside = _is_among(read.blocks, blocks)
         if not inside.any():
             raise BadRequest(f"body {body} is in none of the blocks")

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from dvid_framework.api import Answer, BadRequest, Call, FromPath, binary, delete, empty, get, json_answer, point_read, post
+from dvid_framework.api import (
+    Answer,
+    BadRequest,
+    Call,
+    FromPath,
+    delete,
+    empty,
+    get,
+    json_answer,
+    point_read,
+    post,
+)
 from dvid_labelmap.ops.block_splitting import split_blocks
 from dvid_labelmap.ops.body_splitting import split_body
 from dvid_labelmap.ops.counters import parse_label

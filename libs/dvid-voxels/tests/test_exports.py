@@ -12,7 +12,7 @@ from PIL import Image
 
 from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Box, Triple
 from dvid_voxels.multiscale import Multiscale, NoSuchKey, chunk_of_blocks, nanometers, planar_bytes
-from dvid_voxels.ome_zarr import OmeZarr
+from dvid_voxels.ome_zarr import OmeZarr, fill_value
 from dvid_voxels.precomputed import Precomputed, jpeg_chunk
 
 CHUNK = (64, 64, 96)
@@ -203,3 +203,12 @@ def test_bytes_of_chunks() -> None:
     assert planar_bytes(pixels) == pixels[..., 0].tobytes() + pixels[..., 1].tobytes()
     jpeg = jpeg_chunk(np.full((8, 16, 32), 100, np.uint8), 90)
     assert Image.open(BytesIO(jpeg)).size == (32, 128)
+
+
+def test_fill_values() -> None:
+    assert fill_value(7, "uint8") == 7
+    assert fill_value(7, "uint16") == 0x0707
+    assert fill_value(255, "uint64") == 2**64 - 1
+    assert fill_value(0, "float32") == 0.0
+    assert fill_value(65, "float32") == np.frombuffer(b"AAAA", "<f4")[0]
+    assert fill_value(255, "float32") == "0xffffffff"

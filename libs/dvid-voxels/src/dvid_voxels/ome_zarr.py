@@ -5,14 +5,17 @@ in an array is its coordinate at that scale, unless there are negative ones: the
 the attribute `origin` and OME's translation say where. A chunk has the bytes of `planar_bytes`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from dvid_voxels.geometry import Box, GeometryError, Triple
 from dvid_voxels.multiscale import Chunk, Multiscale, NoSuchKey, parse_scale_key, plain_number
 
-__all__ = ["OmeZarr"]
+__all__ = ["OmeZarr", "fill_value"]
 
 _DOCUMENT = "zarr.json"
 _LONGEST_INDEX = 10
@@ -25,13 +28,13 @@ class OmeZarr:
     Attributes:
         volume: the volume.
         name: shown by viewers.
-        fill: the value of voxels in chunks that are not there.
+        fill: the value of voxels in chunks that are not there, as JSON has it: see `fill_value`.
         gzip: whether chunks are compressed with gzip.
     """
 
     volume: Multiscale
     name: str
-    fill: float | int = 0
+    fill: float | str = 0
     gzip: bool = False
 
     def document(self, keys: Sequence[str]) -> dict[str, Any] | None:
@@ -153,6 +156,21 @@ class OmeZarr:
                 },
             ],
         }
+
+
+def fill_value(background: int, dtype: str) -> float | str:
+    """Return the value of a voxel whose bytes are all the same, as JSON of Zarr has it.
+
+    Args:
+        background: the byte.
+        dtype: numpy's name of the type of a value.
+
+    Returns:
+        A number, or the bytes of a float that is none, such as `0xffffffff`.
+    """
+    size = np.dtype(dtype).itemsize
+    value: float = np.frombuffer(bytes([background]) * size, dtype)[0].item()
+    return value if math.isfinite(value) else f"0x{bytes([background]).hex() * size}"
 
 
 def _index(key: str) -> int:

@@ -69,8 +69,8 @@ async def zarr(request: ImageRequest, file: FromPath[str]) -> Answer:
 
     Axes are z, y, x; of rgba8blk channel, z, y, x, and chunks s0/c/0/z/y/x with all channels. Indices are coordinates
     of voxels, unless the extents reach below 0: then the array begins with the first chunk, and its attribute origin
-    says where. Chunks are 64 voxels wide or more, whole blocks, not compressed. What was never written is 404, as are other
-    names: Zarr reads it as the fill value, the background.
+    says where. Chunks are 64 voxels wide or more, whole blocks, not compressed. What was never written is 404, as are
+    other names: Zarr reads it as the fill value, the background.
 
     Answers have an ETag. Those of a committed version may be kept for a day.
     """

@@ -87,6 +87,8 @@ twins: install ## what the native kernels do when they are there, in numpy
 nightly: install ## the long sizes of the model, crash and fuzz tests
 	@DVID_MODEL_EXAMPLES=1000 DVID_MODEL_STEPS=500 DVID_CRASH_CYCLES=20 DVID_FUZZ_COUNT=1000000 \
 		DVID_KAFKA_MUTATIONS=100000 DVID_MIXED_KILLS=50 DVID_BACKLOG=100000 \
+		DVID_BODY_EXAMPLES=500 DVID_BODY_STEPS=200 \
+		DVID_PROOFREADING_RUNS=20 DVID_PROOFREADING_CYCLES=100 \
 		$(BIN)/pytest -q --timeout 0
 
 # ---------------------------------------------------------------- distributions

@@ -1,22 +1,23 @@
-"""Random writes, merges, branches and restarts, against voxels and mappings kept in numpy: bodies always follow.
+"""Random writes, proofreading, branches and restarts, against voxels and mappings kept in numpy: bodies always follow.
 
+After each step every version is read whole: voxels of both scales, bodies, sizes, indices, mappings, splits.
 `DVID_BODY_EXAMPLES` and `DVID_BODY_STEPS` make it longer.
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from dvid_labels.indices import decode_index, encode_index, join_indices
-from dvid_labels.runs import decode_rles
+from dvid_labels import kernels
+from dvid_labels.indices import encode_index, join_indices
+from dvid_labels.runs import decode_rles, encode_rles
 from numpy.typing import NDArray
 
 from dvid_framework.testing import Plugins, check
@@ -25,21 +26,45 @@ from dvid_framework.testing.running import ServerThread
 Labels = NDArray[np.uint64]
 Triple = tuple[int, int, int]
 Index = dict[Triple, dict[int, int]]
-EXAMPLES = int(os.environ.get("DVID_BODY_EXAMPLES", "30"))
-STEPS = int(os.environ.get("DVID_BODY_STEPS", "20"))
+EXAMPLES = int(os.environ.get("DVID_BODY_EXAMPLES", "50"))
+STEPS = int(os.environ.get("DVID_BODY_STEPS", "30"))
+QUICK = 3  # examples that always run; the others are slow
+MOST_VERSIONS = 6
 SIDE, GRID, FIRST = 16, 3, -9  # blocks -9..-7 lie in two chunks of an index
+HALF = SIDE // 2
 LABELS = np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 2**40, 2**63 + 5], np.uint64)
+BLOCKS = list(np.ndindex(GRID, GRID, GRID))
+
+
+class Logged(NamedTuple):
+    """A mutation that may be undone: parts are bodies with their supervoxels, or (whole, split, remain)."""
+
+    number: int
+    kind: str
+    body: int
+    parts: Any
 
 
 @dataclass
 class Version:
-    """What one version holds: supervoxels uint64 (z, y, x) of the grid, written blocks, mapping, ids it was told of."""
+    """What one version holds: supervoxels uint64 (z, y, x) of the grid and of scale 1, mapping, log, splits."""
 
     voxels: Labels = field(default_factory=lambda: np.zeros((GRID * SIDE,) * 3, np.uint64))
+    low: Labels = field(default_factory=lambda: np.zeros((GRID * HALF,) * 3, np.uint64))
     mapping: dict[int, int] = field(default_factory=dict)
+    log: list[Logged] = field(default_factory=list)
+    splits: list[tuple[str, list[int]]] = field(default_factory=list)
+    ancestors: list[str] = field(default_factory=list)
 
-    def child(self) -> Version:
-        return Version(self.voxels.copy(), dict(self.mapping))
+    def child(self, uuid: str) -> Version:
+        return Version(
+            self.voxels.copy(),
+            self.low.copy(),
+            dict(self.mapping),
+            list(self.log),
+            list(self.splits),
+            [uuid, *self.ancestors],
+        )
 
     def body_of(self, supervoxel: int) -> int:
         return self.mapping.get(supervoxel, supervoxel)
@@ -51,21 +76,41 @@ class Version:
 
     def indices(self) -> dict[int, Index]:
         found: dict[int, Index] = {}
-        for z, y, x in np.ndindex(GRID, GRID, GRID):
-            block = self.voxels[tuple(slice(n * SIDE, (n + 1) * SIDE) for n in (z, y, x))]
+        for z, y, x in BLOCKS:
+            block = self.voxels[place(z, y, x)]
             for name, count in zip(*(part.tolist() for part in np.unique(block, return_counts=True)), strict=True):
-                if name:
+                if self.body_of(name):
                     at = (x + FIRST, y + FIRST, z + FIRST)
                     found.setdefault(self.body_of(name), {}).setdefault(at, {})[name] = count
         return found
 
+    def supervoxels(self) -> dict[int, dict[int, int]]:
+        """The voxels of each supervoxel of each body."""
+        found: dict[int, dict[int, int]] = {}
+        for name, count in zip(*(part.tolist() for part in np.unique(self.voxels, return_counts=True)), strict=True):
+            if self.body_of(name):
+                found.setdefault(self.body_of(name), {})[name] = count
+        return found
 
-def random_block(rng: np.random.Generator) -> Labels:
-    kind = rng.integers(4)
-    if kind == 0:
-        return np.full((SIDE,) * 3, rng.choice(LABELS), np.uint64)
-    coarse = rng.choice(rng.choice(LABELS, 4), (SIDE // 4,) * 3)
-    return np.asarray(np.kron(coarse, np.ones((4,) * 3, np.uint64)), np.uint64)
+    def map(self, supervoxels: Any, body: int) -> None:
+        self.mapping |= dict.fromkeys(supervoxels, body)
+
+    def bring_down(self, halved: Callable[[Labels], Labels], changed: Any) -> None:
+        for z, y, x in changed:
+            low = tuple(slice(n * HALF, (n + 1) * HALF) for n in (z, y, x))
+            self.low[low] = halved(self.voxels[place(z, y, x)])
+
+
+def place(*block: int) -> tuple[slice, ...]:
+    return tuple(slice(n * SIDE, (n + 1) * SIDE) for n in block)
+
+
+def runs_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The runs of a mask of the grid along x."""
+    edges = np.diff(mask.astype(np.int8), axis=2, prepend=0, append=0)
+    (z, y, x), ends = np.nonzero(edges == 1), np.nonzero(edges == -1)[2]
+    shift = FIRST * SIDE
+    return np.stack((x + shift, y + shift, z + shift, ends - x), axis=1).astype(np.int32)
 
 
 class Session:
@@ -77,9 +122,10 @@ class Session:
         self.server = ServerThread(folder, plugins=plugins())
         self.root = self.client.new_repo()
         self.client.new_instance(self.root, "labelmap", "seg", BlockSize=f"{SIDE},{SIDE},{SIDE}", MaxDownresLevel="1")
-        self.known = {self.root: Version()}
+        self.known = {self.root: Version(ancestors=[self.root])}
         self.open = {self.root}
         self.at = self.root
+        self.used: set[int] = set()  # written or given at any version
 
     @property
     def client(self) -> Any:
@@ -92,39 +138,63 @@ class Session:
     def path(self, rest: str, version: str | None = None) -> str:
         return f"/api/node/{version or self.at}/seg/{rest}"
 
-    # -- steps
+    def post(self, rest: str, body: Any = b"") -> Any:
+        return self.client.post(self.path(rest), body)
+
+    def some(self, members: Any, least: int, most: int) -> list[int]:
+        names = np.array(sorted(members), np.uint64)
+        chosen: list[int] = self.rng.permutation(names)[: self.rng.integers(least, most + 1)].tolist()
+        return chosen
+
+    def fresh(self, label: int) -> int:
+        """A label that was never given before."""
+        assert label not in self.used
+        self.used.add(label)
+        return label
+
+    # -- voxels
+
+    def random_block(self) -> Labels:
+        labels = np.append(LABELS, np.unique(self.model.voxels)) if self.rng.integers(2) else LABELS
+        coarse = self.rng.choice(self.rng.choice(labels, 4), (SIDE // 4,) * 3)
+        if not self.rng.integers(4):
+            coarse[:] = coarse[0, 0, 0]
+        self.used.update(np.unique(coarse).tolist())
+        return np.asarray(coarse.repeat(4, 0).repeat(4, 1).repeat(4, 2), np.uint64)
 
     def raw(self) -> None:
         low = self.rng.integers(0, GRID, 3)
         count = self.rng.integers(1, GRID + 1 - low)
-        parts = [slice(a * SIDE, (a + n) * SIDE) for a, n in zip(low, count, strict=True)]
-        for z, y, x in np.ndindex(*count.tolist()):
-            place = [slice((a + n) * SIDE, (a + n + 1) * SIDE) for a, n in zip(low, (z, y, x), strict=True)]
-            self.model.voxels[tuple(place)] = random_block(self.rng)
+        parts = tuple(slice(a * SIDE, (a + n) * SIDE) for a, n in zip(low, count, strict=True))
+        written = [tuple(int(a) + n for a, n in zip(low, at, strict=True)) for at in np.ndindex(*count.tolist())]
+        for block in written:
+            self.model.voxels[place(*block)] = self.random_block()
         size, offset = (count * SIDE)[::-1], ((low + FIRST) * SIDE)[::-1]
         query = "?mutate=true" if self.rng.integers(2) else ""
         rest = f"raw/0_1_2/{self.volumes.joined(size)}/{self.volumes.joined(offset)}{query}"
-        self.client.post(self.path(rest), self.model.voxels[tuple(parts)].tobytes()).ok()
+        self.post(rest, self.model.voxels[parts].tobytes()).ok()
+        self.model.bring_down(self.volumes.halved, written)
 
-    def some_blocks(self) -> bytes:
-        places = {tuple(self.rng.integers(0, GRID, 3).tolist()) for _ in range(self.rng.integers(1, 5))}
+    def some_blocks(self) -> tuple[bytes, Any]:
+        places = {BLOCKS[i] for i in self.rng.integers(0, len(BLOCKS), self.rng.integers(1, 5))}
         blocks = {}
-        for z, y, x in places:
-            labels = random_block(self.rng)
-            self.model.voxels[tuple(slice(n * SIDE, (n + 1) * SIDE) for n in (z, y, x))] = labels
-            at = (x + FIRST, y + FIRST, z + FIRST)
-            blocks |= self.volumes.encoded(labels, at, (SIDE,) * 3)
-        return bytes(self.volumes.stream_of(blocks))
+        for z, y, x in sorted(places):
+            labels = self.random_block()
+            self.model.voxels[place(z, y, x)] = labels
+            blocks |= self.volumes.encoded(labels, (x + FIRST, y + FIRST, z + FIRST), (SIDE,) * 3)
+        return bytes(self.volumes.stream_of(blocks)), places
 
     def blocks(self) -> None:
         query = self.rng.choice(["", "?downres=true"])
-        self.client.post(self.path(f"blocks{query}"), self.some_blocks()).ok()
+        body, places = self.some_blocks()
+        self.post(f"blocks{query}", body).ok()
+        if query:
+            self.model.bring_down(self.volumes.halved, places)
 
     def ingest(self) -> None:
         """The way of loaders: blocks without anything else, then the indices that changed."""
         before = self.model.indices()
-        word = self.rng.choice(["ingest-supervoxels", "blocks?noindexing=true"])
-        self.client.post(self.path(word), self.some_blocks()).ok()
+        self.post(self.rng.choice(["ingest-supervoxels", "blocks?noindexing=true"]), self.some_blocks()[0]).ok()
         after = self.model.indices()
         messages = []
         for body in before.keys() | after.keys():
@@ -133,76 +203,211 @@ class Session:
             at = np.array([row[0] for row in rows], np.int32).reshape(-1, 3)
             names, counts = (np.array([row[i] for row in rows], kind) for i, kind in ((1, np.uint64), (2, np.uint32)))
             messages.append(encode_index(body, at, names, counts))
-        self.client.post(self.path("indices"), join_indices(messages)).ok()
+        self.post("indices", join_indices(messages)).ok()
+
+    # -- bodies
 
     def merge(self) -> None:
-        bodies = sorted(self.model.indices())
-        if len(bodies) < 2:
+        members = self.model.supervoxels()
+        if len(members) < 2:
             return
-        target, *others = self.rng.permutation(np.array(bodies, np.uint64))[: self.rng.integers(2, 5)].tolist()
-        self.client.post(self.path("merge?u=ann&app=test"), [target, *others, others[0]]).ok()
-        index = self.model.indices()
-        for body in others:
-            for counts in index[body].values():
-                self.model.mapping |= dict.fromkeys(counts, target)
+        target, *others = self.some(members, 2, 4)
+        number = self.post("merge?u=ann&app=test", [target, *others, others[0]]).ok().json()["MutationID"]
+        parts = {body: set(members[body]) for body in others}
+        for names in parts.values():
+            self.model.map(names, target)
+        self.model.log.append(Logged(number, "merge", target, parts))
 
-    def restart(self) -> None:
-        self.server.restart()
+    def cleave(self) -> None:
+        members = {body: names for body, names in self.model.supervoxels().items() if len(names) > 1}
+        if not members:
+            return
+        (body,) = self.some(members, 1, 1)
+        cleaved = self.some(members[body], 1, len(members[body]))
+        reply = self.post(f"cleave/{body}", cleaved)
+        if len(cleaved) == len(members[body]):
+            assert reply.status == 400
+            return
+        answer = reply.ok().json()
+        label = self.fresh(answer["CleavedLabel"])
+        self.model.map(cleaved, label)
+        self.model.mapping[label] = 0
+        self.model.log.append(Logged(answer["MutationID"], "cleave", body, {label: set(cleaved)}))
+
+    def renumber(self) -> None:
+        members = self.model.supervoxels()
+        if not members:
+            return
+        (old,) = self.some(members, 1, 1)
+        new = int(self.rng.choice(np.array([77, max(self.used) + 3, *members[old], *members], np.uint64)))
+        reply = self.post("renumber", [new, old])
+        if new in members:
+            assert reply.status == 400
+            return
+        reply.ok()
+        self.used.add(new)
+        number = self.client.json(self.path("mutations"))[-1]["MutationID"]
+        self.model.mapping.setdefault(new, 0)
+        self.model.map(members[old], new)
+        self.model.log.append(Logged(number, "renumber", new, old))
+
+    def split(self) -> None:
+        model, members = self.model, self.model.supervoxels()
+        if not members:
+            return
+        (body,) = self.some(members, 1, 1)
+        (whole,) = self.some(members[body], 1, 1)
+        whole_at = model.voxels == np.uint64(whole)
+        chosen = whole_at & (self.rng.random((2, 1, 1, 1)) < self.rng.random((1, *whole_at.shape))).any(axis=0)
+        if self.rng.integers(2):
+            chosen = whole_at & (np.arange(GRID * SIDE) > np.median(np.nonzero(whole_at)[2]))
+        wrong = not self.rng.integers(4)
+        if wrong:
+            chosen = chosen ^ (np.indices(chosen.shape).sum(axis=0) == self.rng.integers(3 * GRID * SIDE))
+        runs = self.rng.permutation(runs_of(chosen))
+        reply = self.post(f"split-supervoxel/{whole}", encode_rles(runs))
+        count = chosen.sum()
+        if not 0 < count < whole_at.sum() or (chosen & ~whole_at).any():
+            assert reply.status == 400
+            return
+        answer = reply.ok().json()
+        split, remain = self.fresh(answer["SplitSupervoxel"]), self.fresh(answer["RemainSupervoxel"])
+        model.voxels[whole_at] = remain
+        model.voxels[chosen] = split
+        model.bring_down(self.volumes.halved, [at for at in BLOCKS if whole_at[place(*at)].any()])
+        model.mapping |= {split: body, remain: body, whole: 0}
+        model.splits.append((self.at, [answer["MutationID"], whole, remain, split]))
+        model.log.append(Logged(answer["MutationID"], "split", body, (whole, split, remain)))
+
+    # -- undo
+
+    def undo(self) -> None:
+        if not self.model.log:
+            return
+        logged = self.model.log[int(self.rng.integers(max(0, len(self.model.log) - 6), len(self.model.log)))]
+        reply = self.post(f"undo/{logged.number}")
+        allowed = getattr(self, f"undone_{logged.kind}")(logged)
+        assert (logged, reply.status) == (logged, 200 if allowed else 409)
+        if isinstance(allowed, Logged):
+            self.model.log.append(allowed._replace(number=reply.json()["MutationID"]))
+
+    def undone_merge(self, logged: Logged) -> Logged | None:
+        members, target = self.model.supervoxels(), logged.body
+        moved = set().union(*logged.parts.values())
+        there = members.get(target, {})
+        if any(part in members for part in logged.parts) or any(self.model.body_of(sv) != target for sv in moved):
+            return None
+        if not all(names & there.keys() for names in logged.parts.values()) or there.keys() <= moved:
+            return None
+        for part, names in logged.parts.items():
+            self.model.map(names, part)
+        return logged._replace(kind="cleave")
+
+    def undone_cleave(self, logged: Logged) -> Logged | None:
+        members, body = self.model.supervoxels(), logged.body
+        if body not in members or any(part not in members for part in logged.parts):
+            return None
+        for part, names in logged.parts.items():
+            if members[part].keys() - names or any(self.model.body_of(sv) not in (part, body) for sv in names):
+                return None
+        found = {part: set(members[part]) for part in logged.parts}
+        for names in logged.parts.values():
+            self.model.map(names, body)
+        return logged._replace(kind="merge", parts=found)
+
+    def undone_renumber(self, logged: Logged) -> Logged | None:
+        members, new, old = self.model.supervoxels(), logged.body, logged.parts
+        if new not in members or old in members:
+            return None
+        self.model.map(members[new], old)
+        return logged._replace(body=old, parts=new)
+
+    def undone_split(self, logged: Logged) -> bool:
+        model, (whole, split, remain) = self.model, logged.parts
+        body = model.body_of(split)
+        parts = (model.voxels == np.uint64(split)) | (model.voxels == np.uint64(remain))
+        if not body or model.body_of(remain) != body or model.body_of(whole) or not parts.any():
+            return False
+        model.voxels[parts] = whole
+        model.bring_down(self.volumes.halved, [at for at in BLOCKS if parts[place(*at)].any()])
+        model.mapping |= {whole: body, split: 0, remain: 0}
+        model.splits = [split for split in model.splits if split[1][0] != logged.number]
+        return True
+
+    # -- versions
 
     def branch(self) -> None:
+        if len(self.known) >= MOST_VERSIONS:
+            return
         parent = str(self.rng.choice(sorted(self.known)))
         if parent in self.open:
             self.client.commit(parent)
             self.open.remove(parent)
         child = self.client.child(parent, branch=f"b{len(self.known)}")
-        self.known[child] = self.known[parent].child()
+        self.known[child] = self.known[parent].child(child)
         self.open.add(child)
 
     def step(self) -> None:
-        if self.rng.random() < 0.1:
-            self.restart()
+        if self.rng.random() < 0.05:
+            self.server.restart()
         self.at = str(self.rng.choice(sorted(self.open)))
-        chosen = [self.raw, self.blocks, self.ingest, self.merge, self.merge, self.branch]
+        many = [self.merge, self.merge, self.cleave, self.split, self.renumber, self.undo, self.undo]
+        chosen = [self.raw, self.blocks, self.ingest, self.branch, *many]
         chosen[self.rng.integers(len(chosen))]()
-        for version in {self.at, str(self.rng.choice(sorted(self.known)))}:
+        for version in self.known:
             self.check(version)
 
     # -- what is so afterwards
 
+    def volume(self, version: str, side: int, first: int, query: str) -> Labels:
+        size, offset = "_".join([str(side)] * 3), "_".join([str(first)] * 3)
+        raw = self.client.get(self.path(f"raw/0_1_2/{size}/{offset}{query}", version)).ok().body
+        return np.frombuffer(raw, "<u8").reshape((side,) * 3)
+
     def check(self, version: str) -> None:
         model = self.known[version]
         bodies, indices = model.bodies(), model.indices()
-        size, offset = "_".join([str(GRID * SIDE)] * 3), "_".join([str(FIRST * SIDE)] * 3)
-        raw = self.client.get(self.path(f"raw/0_1_2/{size}/{offset}", version)).ok().body
-        assert (np.frombuffer(raw, "<u8").reshape(bodies.shape) == bodies).all()
+        assert (self.volume(version, GRID * SIDE, FIRST * SIDE, "") == bodies).all()
+        assert (self.volume(version, GRID * SIDE, FIRST * SIDE, "?supervoxels=true") == model.voxels).all()
+        assert (self.volume(version, GRID * HALF, FIRST * HALF, "?supervoxels=true&scale=1") == model.low).all()
         names, counts = np.unique(bodies[bodies != 0], return_counts=True)
         listed = np.frombuffer(self.client.get(self.path("listlabels?sizes=true", version)).ok().body, "<u8")
         assert listed.reshape(-1, 2).tolist() == np.stack((names, counts.astype(np.uint64)), axis=1).tolist()
-        assert self.client.json(self.path("existing-labels", version)) == names.tolist()
-        asked = sorted({int(label) for label in LABELS} | {77})
+        asked = sorted(self.used | {int(label) for label in LABELS})
         supervoxels = dict(zip(*(part.tolist() for part in np.unique(model.voxels, return_counts=True)), strict=True))
+        alive = [label if model.body_of(label) else 0 for label in asked]
         reply = self.client.get(self.path("sizes?supervoxels=true", version), asked).ok().json()
-        assert reply == [supervoxels.get(label, 0) if label else 0 for label in asked]
+        assert reply == [supervoxels.get(label, 0) if label else 0 for label in alive]
         own = {body for body, index in indices.items() if any(body in counts for counts in index.values())}
         expected = [model.mapping.get(label, label if label in own else 0) for label in asked]
         assert self.client.get(self.path("mapping", version), asked).ok().json() == expected
+        self.check_splits(version)
+        self.check_indices(version, indices)
         if len(names):
             self.check_body(version, int(self.rng.choice(names)), indices, bodies)
 
-    def check_body(self, version: str, body: int, indices: dict[int, Index], bodies: Labels) -> None:
-        index = indices[body]
-        found = decode_index(self.client.get(self.path(f"index/{body}", version)).ok().body)
-        rows: Index = {}
-        for at, name, count in zip(
-            found.coordinates.tolist(), found.supervoxels.tolist(), found.counts.tolist(), strict=True
+    def check_splits(self, version: str) -> None:
+        model, expected = self.known[version], []
+        for uuid in model.ancestors:
+            splits = [split for at, split in model.splits if at == uuid]
+            expected += [uuid, splits] if splits else []
+        assert self.client.json(self.path("supervoxel-splits", version)) == expected
+
+    def check_indices(self, version: str, indices: dict[int, Index]) -> None:
+        body = self.client.get(self.path("indices", version), sorted(indices)).ok().body
+        found = kernels.decode_indices(body, 1 << 20)
+        owners = np.repeat(found.labels, np.diff(found.firsts)).tolist()
+        rows: dict[int, Index] = {}
+        for owner, at, name, count in zip(
+            owners, found.coordinates.tolist(), found.supervoxels.tolist(), found.counts.tolist(), strict=True
         ):
-            rows.setdefault(tuple(at), {})[name] = count
-        assert rows == index
-        total: Counter[int] = Counter()
-        for counts in index.values():
-            total.update(counts)
+            rows.setdefault(owner, {}).setdefault(tuple(at), {})[name] = count
+        assert rows == indices
+
+    def check_body(self, version: str, body: int, indices: dict[int, Index], bodies: Labels) -> None:
+        index, total = indices[body], self.known[version].supervoxels()[body]
         sizes = self.client.json(self.path(f"supervoxel-sizes/{body}", version))
-        assert dict(zip(sizes["supervoxels"], sizes["sizes"], strict=True)) == dict(total)
+        assert dict(zip(sizes["supervoxels"], sizes["sizes"], strict=True)) == total
         places = np.array(sorted(index))
         box = self.client.json(self.path(f"sparsevol-size/{body}", version))
         assert box == {
@@ -219,7 +424,11 @@ class Session:
         assert (filled == (bodies == np.uint64(body))).all()
 
 
-@pytest.mark.parametrize("seed", range(EXAMPLES))
+def quick_and_slow(count: int) -> list[Any]:
+    return [pytest.param(seed, marks=[] if seed < QUICK else [pytest.mark.slow]) for seed in range(count)]
+
+
+@pytest.mark.parametrize("seed", quick_and_slow(EXAMPLES))
 def test_bodies_follow_voxels(
     seed: int, tmp_path: Path, plugins: Callable[[], Plugins], volumes: SimpleNamespace
 ) -> None:
@@ -227,8 +436,6 @@ def test_bodies_follow_voxels(
     try:
         for _ in range(STEPS):
             session.step()
-        for version in session.known:
-            session.check(version)
         server = session.server.server
         assert check(server.stores, server.repos, server.instances).clean
     finally:

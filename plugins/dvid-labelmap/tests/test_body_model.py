@@ -54,6 +54,7 @@ class Version:
     mapping: dict[int, int] = field(default_factory=dict)
     log: list[Logged] = field(default_factory=list)
     splits: list[tuple[str, list[int]]] = field(default_factory=list)
+    strays: set[int] = field(default_factory=set)  # written while they were in no body
     ancestors: list[str] = field(default_factory=list)
 
     def child(self, uuid: str) -> Version:
@@ -63,6 +64,7 @@ class Version:
             dict(self.mapping),
             list(self.log),
             list(self.splits),
+            set(self.strays),
             [uuid, *self.ancestors],
         )
 
@@ -154,12 +156,16 @@ class Session:
 
     # -- voxels
 
-    def random_block(self) -> Labels:
+    def random_block(self, indexed: bool = True) -> Labels:
         labels = np.append(LABELS, np.unique(self.model.voxels)) if self.rng.integers(2) else LABELS
+        if not indexed:  # an undo does not find what loaders wrote without telling
+            labels = np.array([label for label in labels.tolist() if self.model.body_of(label) or not label], np.uint64)
         coarse = self.rng.choice(self.rng.choice(labels, 4), (SIDE // 4,) * 3)
         if not self.rng.integers(4):
             coarse[:] = coarse[0, 0, 0]
-        self.used.update(np.unique(coarse).tolist())
+        names = np.unique(coarse).tolist()
+        self.used.update(names)
+        self.model.strays.update(name for name in names if name and not self.model.body_of(name))
         return np.asarray(coarse.repeat(4, 0).repeat(4, 1).repeat(4, 2), np.uint64)
 
     def raw(self) -> None:
@@ -175,11 +181,11 @@ class Session:
         self.post(rest, self.model.voxels[parts].tobytes()).ok()
         self.model.bring_down(self.volumes.halved, written)
 
-    def some_blocks(self) -> tuple[bytes, Any]:
+    def some_blocks(self, indexed: bool = True) -> tuple[bytes, Any]:
         places = {BLOCKS[i] for i in self.rng.integers(0, len(BLOCKS), self.rng.integers(1, 5))}
         blocks = {}
         for z, y, x in sorted(places):
-            labels = self.random_block()
+            labels = self.random_block(indexed)
             self.model.voxels[place(z, y, x)] = labels
             blocks |= self.volumes.encoded(labels, (x + FIRST, y + FIRST, z + FIRST), (SIDE,) * 3)
         return bytes(self.volumes.stream_of(blocks)), places
@@ -194,7 +200,7 @@ class Session:
     def ingest(self) -> None:
         """The way of loaders: blocks without anything else, then the indices that changed."""
         before = self.model.indices()
-        self.post(self.rng.choice(["ingest-supervoxels", "blocks?noindexing=true"]), self.some_blocks()[0]).ok()
+        self.post(self.rng.choice(["ingest-supervoxels", "blocks?noindexing=true"]), self.some_blocks(False)[0]).ok()
         after = self.model.indices()
         messages = []
         for body in before.keys() | after.keys():
@@ -326,7 +332,9 @@ class Session:
         model, (whole, split, remain) = self.model, logged.parts
         body = model.body_of(split)
         parts = (model.voxels == np.uint64(split)) | (model.voxels == np.uint64(remain))
-        if not body or model.body_of(remain) != body or model.body_of(whole) or not parts.any():
+        if not body or model.body_of(remain) != body or model.body_of(whole) or whole in model.strays:
+            return False
+        if not parts.any():
             return False
         model.voxels[parts] = whole
         model.bring_down(self.volumes.halved, [at for at in BLOCKS if parts[place(*at)].any()])

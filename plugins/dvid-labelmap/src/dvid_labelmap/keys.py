@@ -26,6 +26,7 @@ __all__ = [
     "split_bounds",
     "split_key",
     "split_of_key",
+    "stray_key",
     "summary_bounds",
     "summary_key",
 ]
@@ -36,7 +37,7 @@ _KEY = Struct(">BBIII")
 _CHUNK_KEY = Struct(">BQIII")
 _SUMMARY_KEY = Struct(">BQ")
 _MAPPING_KEY = Struct(">BIII")
-_SPLIT = 192
+_SPLIT, _STRAY = 192, 193
 _SPLIT_KEY = Struct(">BIQQ")
 _VERSION_KEY = Struct(">BI")
 _LARGEST = (1 << 64) - 1
@@ -154,3 +155,8 @@ def split_of_key(key: bytes) -> tuple[int, int]:
 def split_bounds(version: int) -> tuple[bytes, bytes]:
     """Return (start, stop) of the keys of the splits of a version."""
     return _VERSION_KEY.pack(_SPLIT, version), _VERSION_KEY.pack(_SPLIT, version + 1)
+
+
+def stray_key(label: int) -> bytes:
+    """Return the key of a mark that voxels were written with a label that is in no body."""
+    return _SUMMARY_KEY.pack(_STRAY, label)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dvid_framework.api import Conflict, Txn, View
 from dvid_labelmap.index_codec import CHUNK_SIDE, Chunk, encode_chunk
-from dvid_labelmap.keys import after_block_row, block_coordinate, block_key, summary_key
+from dvid_labelmap.keys import after_block_row, block_coordinate, block_key, stray_key, summary_key
 from dvid_labelmap.ops.bounds import THREADS, stored_blocks
 from dvid_labelmap.ops.index_changes import change_rows
 from dvid_labelmap.ops.index_rows import Integers, Rows, places_of_blocks
@@ -105,6 +105,8 @@ def index_blocks(
     names, owners = np.unique(labels, return_inverse=True)
     bodies = bodies_of(instance, view, names)
     rows = Rows(bodies[owners.ravel()], coordinates[blocks], labels, voxels)
+    for label in np.unique(labels[(rows.bodies == 0) & (voxels > 0)]).tolist():
+        txn.put(stray_key(label), b"")  # an undo that makes it a supervoxel again would not find its voxels
     change_rows(
         view, txn, _with_strays(view, rows, names[bodies != names]), settle=partial(_settled_chunk, instance, view)
     )

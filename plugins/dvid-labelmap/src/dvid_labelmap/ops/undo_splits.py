@@ -10,7 +10,7 @@ from dvid_labels import kernels
 from dvid_labels.types import Buffer, Labels
 
 from dvid_framework.api import Conflict, View
-from dvid_labelmap.keys import split_key
+from dvid_labelmap.keys import split_key, stray_key
 from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, joined_entries
 from dvid_labelmap.ops.body_index import supervoxel_sizes
 from dvid_labelmap.ops.body_rows import joined_rows, rows_of_supervoxels
@@ -137,6 +137,9 @@ def _check_parts(
         if len(strayed):
             where = f"is no longer in body {body}" if body else "exists again"
             raise Conflict(f"supervoxel {strayed[0]} {where}")
+    for label in columns[0].tolist():
+        if stray_key(label) in view:
+            raise Conflict(f"voxels were given the label {label} after it was split")
 
 
 def _join_voxels(view: View, change: BodyChange, coordinates: Integers, mapping: tuple[Labels, Labels]) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dvid_framework import __version__
+from dvid_framework.cli.load import load
 from dvid_framework.cli.running import run_server
 from dvid_framework.config import AuthSettings, Config, load_config
 from dvid_framework.errors import BadRequest, DvidError
@@ -24,6 +25,7 @@ from dvid_framework.server import Server
 __all__ = ["app", "main"]
 
 app = App(name="dvid", version=__version__, help="A versioned dataservice for large 3d images.")
+app.command(load)
 _Data = Annotated[Path, Parameter(name="--data", env_var="DVID_DATA")]
 _Token = Annotated[str, Parameter(name="--admin-token", env_var="DVID_ADMIN_TOKEN", show_env_var=True)]
 _Json = Annotated[bool, Parameter(name="--json", negative=())]

@@ -82,7 +82,7 @@ long: install ## the tests that are not quick: slow, crash, fuzz
 	@$(BIN)/pytest -q -m kafka tests/kafka
 
 twins: install ## what the native kernels do when they are there, in numpy
-	@$(PYTEST) -m "$(QUICK)" libs plugins/dvid-labelmap
+	@$(PYTEST) -m "$(QUICK)" libs plugins/dvid-imageblk plugins/dvid-labelmap
 
 nightly: install ## the long sizes of the model, crash and fuzz tests
 	@DVID_MODEL_EXAMPLES=1000 DVID_MODEL_STEPS=500 DVID_CRASH_CYCLES=20 DVID_FUZZ_COUNT=1000000 \

@@ -10,6 +10,7 @@ import msgspec
 
 from dvid_framework.config_text import masked_toml
 from dvid_framework.errors import BadRequest
+from dvid_framework.instances.cache import CACHE_BYTES
 from dvid_framework.storage.stores import DEFAULT, StoreConfig
 from dvid_framework.versions.mutation_ids import FIRST_MUTATION_ID
 from dvid_framework.versions.txn import MUTATION_BYTES
@@ -119,6 +120,7 @@ class LimitSettings(msgspec.Struct):
         body_bytes: the longest body of a request.
         memory_bytes: bytes that the bodies of all requests together may hold.
         mutation_bytes: stored bytes of one mutation.
+        cache_bytes: bytes of decoded blocks that are kept in memory.
         threads: threads for work on voxels.
         throttled_operations: how many `throttle=on` operations may run at a time.
         job_threads: how many jobs run at a time.
@@ -139,6 +141,7 @@ class LimitSettings(msgspec.Struct):
     body_bytes: int = 2 << 30
     memory_bytes: int = 4 << 30
     mutation_bytes: int = MUTATION_BYTES
+    cache_bytes: int = CACHE_BYTES
     threads: int = 8
     throttled_operations: int = 1
     job_threads: int = 2

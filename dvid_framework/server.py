@@ -108,7 +108,12 @@ class Server:
         self.repos = Repos(self.stores.metadata, Gates(), self.config.server.min_mutation_id_start)
         self.datatypes: Mapping[str, type[Datatype]] = self.plugins.datatypes
         self.instances = Instances(
-            self.repos, self.stores, self.datatypes, self.limits.mutation_bytes, self.config.plugin
+            self.repos,
+            self.stores,
+            self.datatypes,
+            self.limits.mutation_bytes,
+            self.config.plugin,
+            self.limits.cache_bytes,
         )
         self.jobs = Jobs(self.stores, self.repos, self.instances, self.limits.job_threads, self.limits.jobs)
         self.syncs = Syncs(self.stores, self.repos, self.instances, self.limits.follower_threads, self._tell_of_sync)

@@ -159,7 +159,7 @@ class Instance:
     def view(self, version: VersionRecord) -> View:
         """Return one state of the data as a version sees it; close it after use."""
         context = self._context
-        return View(context.log.store.snapshot(), context.record.id, context.repo.dag.lineage(self._at(version)))
+        return View(*context.log.snapshot(context.record.id), context.repo.dag.lineage(self._at(version)))
 
     def own_values(self, type_key: bytes) -> dict[int, memoryview]:
         """Return the values that versions have themselves of a type key, by version id, whatever their descent."""

@@ -56,7 +56,7 @@ class PixelType:
     Attributes:
         data_type: numpy's name of the type of a value, such as `uint8` or `float32`.
         channels: values of a voxel: 1, or 4 for red, green, blue, alpha, or any other number.
-        background: every value of a voxel that was never written.
+        background: what each byte of a voxel is that was never written.
     """
 
     data_type: str

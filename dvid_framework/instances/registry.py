@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from dvid_framework.errors import BadRequest, NotInstalled, Unavailable
+from dvid_framework.instances.cache import CACHE_BYTES, ValueCache
 from dvid_framework.instances.datatype import Datatype
 from dvid_framework.instances.instance import Instance, InstanceContext
 from dvid_framework.instances.jobs import JobQueue
@@ -34,6 +35,7 @@ class Instances:
 
     Attributes:
         datatypes: the installed datatypes by name.
+        cache: decoded values of all instances.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Instances:
         datatypes: Mapping[str, type[Datatype]],
         mutation_bytes: int = MUTATION_BYTES,
         options: Mapping[str, Mapping[str, Any]] | None = None,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._repos = repos
         self._stores = stores
@@ -50,6 +53,7 @@ class Instances:
         self._mutation_bytes = mutation_bytes
         self._options = dict(options or {})
         self._lock = threading.RLock()
+        self.cache = ValueCache(cache_bytes)
         self._open: dict[int, Instance] = {}
         self._shared: dict[str, Any] = {}
         self._jobs: JobQueue | None = None

@@ -59,6 +59,7 @@ class CommitLog:
         self.store = store
         self.written = self.synced = self._at_opening = last_mutation(store)
         self._last: dict[int, int] = {}  # by instance, since opening
+        self._changing: dict[int, int] = {}
         self._mark = mark
         self._section = threading.Lock()
         self._syncing = threading.Lock()
@@ -95,6 +96,7 @@ class CommitLog:
             batch.put(key, seal_value(key, record, LZ4))
             for instance, version in names:
                 batch.put(keys.log_by_version_key(instance, version, number), b"")
+                self._changing[instance] = number
             self.store.write(batch)
             for instance, _ in names:
                 self._last[instance] = number
@@ -104,6 +106,20 @@ class CommitLog:
     def last_of(self, instance: int) -> int:
         """Return the number of the last mutation of an instance, or a later one if it has none since opening."""
         return self._last.get(instance, self._at_opening)
+
+    def snapshot(self, instance: int) -> tuple[Reader, int, int | None]:
+        """Return a snapshot to read an instance, its id, and the epoch: a number that each of its mutations raises.
+
+        The epoch is None if a mutation was being written at the same time. It is told before the snapshot is taken
+        and again behind it: two equal answers mean that no mutation came between.
+        """
+        epoch = self._epoch(instance)
+        reader = self.store.snapshot()
+        return reader, instance, epoch if epoch == self._epoch(instance) else None
+
+    def _epoch(self, instance: int) -> int | None:
+        number = self._changing.get(instance, 0)
+        return number if number <= self.written else None
 
     def make_durable(self, number: int) -> None:
         """Return when the mutation of this number survives a power loss; one fsync serves all who wait."""

@@ -41,10 +41,13 @@ class View:
 
     Attributes:
         version: id of the version that is read.
+        epoch: which state of the instance it is: equal in views between which no mutation of the instance came, for
+            caches; None where that is not known.
     """
 
-    def __init__(self, reader: Reader, instance: int, lineage: Lineage) -> None:
+    def __init__(self, reader: Reader, instance: int, epoch: int | None, lineage: Lineage) -> None:
         self._reader = reader
+        self.epoch = epoch
         self._prefix = keys.data_prefix(instance)
         self._lineage = lineage
         self.version = lineage.version

@@ -23,7 +23,7 @@ LAYERS = (
     ("testing",),
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
-LIBRARIES = {"dvid_voxels": set(), "dvid_labels": {"dvid_voxels", "dvid_kernels"}}
+LIBRARIES = {"dvid_voxels": {"dvid_kernels"}, "dvid_labels": {"dvid_voxels", "dvid_kernels"}}
 # What a room of a plugin may not know: HTTP is the routes' business, arrays are the operations'.
 ROOMS = {
     "ops": {"litestar", "uvicorn", "asyncio"},

@@ -51,7 +51,7 @@ def one_by_one(view: View, name: bytes) -> bytes | type[Conflict] | None:
 @pytest.mark.parametrize("seed", range(5))
 def test_values_are_those_of_single_reads(store: Store, version: int, seed: int) -> None:
     fill(store, seed)
-    with View(store.snapshot(), INSTANCE, Lineage(version, lambda number: PARENTS[number])) as view:
+    with View(store.snapshot(), INSTANCE, None, Lineage(version, lambda number: PARENTS[number])) as view:
         single = {name: one_by_one(view, name) for name in NAMES}
         clear = [name for name in NAMES if single[name] is not Conflict]
         random.Random(seed).shuffle(clear)

@@ -1,5 +1,5 @@
-//! Native loops of dvid-labels. Each function takes a whole request and runs without the GIL on a few threads.
-//! The numpy twins in `dvid_labels.numpy_kernels` say what each one means.
+//! Native loops of dvid-labels and dvid-voxels. Each function takes a whole request and runs without the GIL on a few threads.
+//! The numpy twins in `dvid_labels.numpy_kernels` and `dvid_voxels.numpy_kernels` say what each one means.
 #![forbid(unsafe_code)]
 
 #[cfg(not(target_endian = "little"))]
@@ -34,6 +34,7 @@ mod segmentation;
 mod session;
 mod splitting;
 mod target;
+mod voxels;
 mod wire;
 mod writing;
 
@@ -50,5 +51,6 @@ fn _dvid_kernels(module: &Bound<PyModule>) -> PyResult<()> {
     splitting::register(module)?;
     index_reading::register(module)?;
     json_points::register(module)?;
+    voxels::register(module)?;
     messages::register(module)
 }

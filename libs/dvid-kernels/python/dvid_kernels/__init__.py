@@ -1,4 +1,4 @@
-"""Native loops of dvid-labels; use them through `dvid_labels.kernels`."""
+"""Native loops of dvid-labels and dvid-voxels; use them through `dvid_labels.kernels` and `dvid_voxels.kernels`."""
 
 from dvid_kernels._dvid_kernels import (
     BlockCache,
@@ -17,6 +17,7 @@ from dvid_kernels._dvid_kernels import (
     decode_block,
     decode_indices,
     decode_mapping_ops,
+    decode_voxel_blocks,
     downsample_blocks,
     encode_block,
     encode_mapping_ops,
@@ -26,6 +27,7 @@ from dvid_kernels._dvid_kernels import (
     label_counts,
     labels_at,
     read_indices,
+    read_voxel_blocks,
     read_voxels,
     relabel_block,
     relabel_payloads,
@@ -50,6 +52,7 @@ __all__ = [
     "decode_block",
     "decode_indices",
     "decode_mapping_ops",
+    "decode_voxel_blocks",
     "downsample_blocks",
     "encode_block",
     "encode_mapping_ops",
@@ -59,6 +62,7 @@ __all__ = [
     "label_counts",
     "labels_at",
     "read_indices",
+    "read_voxel_blocks",
     "read_voxels",
     "relabel_block",
     "relabel_payloads",

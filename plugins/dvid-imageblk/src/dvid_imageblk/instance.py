@@ -82,7 +82,16 @@ class ImageInstance(Instance):
     def stored(self, view: View, scale: int = 0) -> StoredRead:
         """Return how the instance's own voxels are read of a view."""
         settings = self.settings
-        return StoredRead(settings.block_size, self.voxels, settings.background, scale, view=view, form=self.form)
+        return StoredRead(
+            settings.block_size,
+            self.voxels,
+            settings.background,
+            scale,
+            view=view,
+            form=self.form,
+            cache=self.instances.cache,
+            instance=self.record.id,
+        )
 
     def check_writable(self) -> None:
         """Check that voxels can be written.

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from dvid_framework.api import BadRequest, GridVolume
 from dvid_imageblk.codec import StoredForm
 from dvid_imageblk.model import ImageSettings, VoxelType
 from dvid_imageblk.ops.bounds import stored_blocks
+from dvid_imageblk.ops.stored import places_of
 from dvid_imageblk.ops.volumes import Batch, VolumeRead, per_voxel
 
 __all__ = ["GridRead", "fitted_settings"]
@@ -89,7 +89,7 @@ class GridRead(VolumeRead):
         return out
 
     def batches(self, where: Box | Sequence[Triple], *, raw: bool) -> Iterator[Batch]:
-        places = _places(where) if isinstance(where, Box) else list(where)
+        places = places_of(where) if isinstance(where, Box) else list(where)
         for at in range(0, len(places), _FETCHES):
             part = places[at : at + _FETCHES]
             found = [(place, body) for place, body in zip(part, self._fetched(part, raw), strict=True) if body]
@@ -114,8 +114,3 @@ class GridRead(VolumeRead):
             with stored_blocks(self.level, [place]):
                 voxels = decode_block(block.data, "jpeg", self.block_bytes)
         return voxels if raw else self.form.sent(voxels, self.block_size[0])
-
-
-def _places(blocks: Box) -> list[Triple]:
-    (x0, y0, z0), (x1, y1, z1) = blocks.offset, blocks.last
-    return [(x, y, z) for z, y, x in product(range(z0, z1 + 1), range(y0, y1 + 1), range(x0, x1 + 1))]

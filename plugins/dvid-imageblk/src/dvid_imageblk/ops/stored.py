@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Box, Triple
 
@@ -10,7 +11,16 @@ from dvid_framework.api import BadRequest, View
 from dvid_imageblk.keys import after_block_row, block_coordinate, block_key
 from dvid_imageblk.ops.bounds import MOST_BLOCKS, MOST_LISTED
 
-__all__ = ["block_box", "blocks_in", "checked_blocks", "count_blocks", "listed_blocks", "parse_list", "payloads_of"]
+__all__ = [
+    "block_box",
+    "blocks_in",
+    "checked_blocks",
+    "count_blocks",
+    "listed_blocks",
+    "parse_list",
+    "payloads_of",
+    "places_of",
+]
 
 _SCAN_FROM = 3  # blocks of a row from which one scan is cheaper than single reads
 Found = tuple[Triple, memoryview]
@@ -48,8 +58,7 @@ def blocks_in(view: View, scale: int, blocks: Box) -> Iterator[Found]:
     """
     (x0, y0, z0), (x1, y1, z1) = blocks.offset, blocks.last
     if x1 - x0 + 1 < _SCAN_FROM:
-        row = [(x, y, z) for z in range(z0, z1 + 1) for y in range(y0, y1 + 1) for x in range(x0, x1 + 1)]
-        yield from listed_blocks(view, scale, row)
+        yield from listed_blocks(view, scale, places_of(blocks))
         return
     for z in range(z0, z1 + 1):
         for y in range(y0, y1 + 1):
@@ -64,6 +73,12 @@ def payloads_of(view: View, scale: int, blocks: Box) -> list[memoryview | None]:
     for (x, y, z), payload in blocks_in(view, scale, blocks):
         found[((z - z0) * height + y - y0) * width + x - x0] = payload
     return found
+
+
+def places_of(blocks: Box) -> list[Triple]:
+    """List a box of block coordinates (x, y, z), x fastest, then y, z."""
+    (x0, y0, z0), (x1, y1, z1) = blocks.offset, blocks.last
+    return [(x, y, z) for z, y, x in product(range(z0, z1 + 1), range(y0, y1 + 1), range(x0, x1 + 1))]
 
 
 def count_blocks(view: View, scale: int, blocks: Box) -> int:

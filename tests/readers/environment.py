@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 PINS = Path(__file__).with_name("requirements.lock")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOME = Path(os.environ.get("DVID_READERS_HOME", Path.home() / ".cache" / "dvid-readers"))
 
 
@@ -38,6 +39,30 @@ def run_reader(script: Path, *arguments: str, seconds: float = 120) -> str:
     if done.returncode:
         raise RuntimeError(f"{script.name} failed: {(done.stdout + done.stderr)[-4000:]}")
     return done.stdout
+
+
+def chromium() -> str:
+    """Return the program of a Chromium; where there is none, Debian's is installed, if that may be.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    named = os.environ.get("DVID_CHROMIUM")
+    if named:
+        return named
+    if not _installed() and shutil.which("apt-get") and os.geteuid() == 0:
+        for command in (["update", "-q"], ["install", "-qy", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", *command], check=False, capture_output=True, timeout=600)
+    found = _installed()
+    if found is None:
+        raise RuntimeError(
+            "there is no Chromium here: install one (Debian: apt-get install chromium), or name it in DVID_CHROMIUM"
+        )
+    return found
+
+
+def _installed() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def _uv(*arguments: str) -> None:

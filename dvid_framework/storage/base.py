@@ -6,11 +6,15 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from dvid_framework.storage.batch import Batch
 
-__all__ = ["Capability", "Reader", "Store", "StoreEngine"]
+__all__ = ["Capability", "Found", "Reader", "Store", "StoreEngine"]
+
+
+Found: TypeAlias = tuple[bytes, bytes] | list[bytes] | None
+"""The only key of a range and its value, all keys of a range, or nothing."""
 
 
 class Capability(enum.Flag):
@@ -62,6 +66,21 @@ class Reader(ABC):
         for start, stop in ranges:
             found = list(self.scan_keys(start, stop))
             yield found, self.get(found[0]) if found else None
+
+    def find_all(self, starts: Sequence[bytes], tail: bytes) -> list[Found]:
+        """Return for each start what keys there are with start <= key < start + tail.
+
+        Args:
+            starts: in byte order, each once, none the beginning of another.
+            tail: what is behind the start at most.
+
+        Returns:
+            (key, value) where there is one key, a list of the keys where there are several, None where there is none.
+        """
+        found: list[Found] = []
+        for keys, value in self.find_each([(start, start + tail) for start in starts]):
+            found.append(keys if len(keys) > 1 else (keys[0], value) if keys and value is not None else None)
+        return found
 
     @abstractmethod
     def close(self) -> None:

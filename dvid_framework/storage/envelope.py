@@ -19,6 +19,7 @@ from dvid_framework.errors import CorruptValue
 __all__ = ["CODECS", "LZ4", "NONE", "ZLIB", "open_value", "seal_value"]
 
 NONE, LZ4, ZLIB = 0, 1, 2
+_extend, _value = google_crc32c.extend, google_crc32c.value
 CODECS = {"none": NONE, "snappy": LZ4, "lz4": LZ4, "gzip": ZLIB, "jpeg": NONE}
 """Codec by the word of an instance's Compression setting; snappy is kept as LZ4, jpeg is the datatype's own matter."""
 _IsalError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
@@ -67,7 +68,7 @@ def open_value(key: bytes, sealed: bytes) -> memoryview:
     if len(sealed) < 5 or sealed[0] > ZLIB:
         raise CorruptValue(f"the value of key {key.hex()} has no envelope")
     codec, body = sealed[0], sealed[5:]
-    if google_crc32c.extend(google_crc32c.value(key + sealed[:1]), body) != int.from_bytes(sealed[1:5], "little"):
+    if _extend(_value(key + sealed[:1]), body) != int.from_bytes(sealed[1:5], "little"):
         raise CorruptValue(f"the value of key {key.hex()} fails its checksum")
     if codec == NONE:
         return memoryview(body)

@@ -92,8 +92,11 @@ class LevelDBStore(Store):
             yield from LevelDBReader(source).find_each(ranges)
 
     def snapshot(self) -> Reader:
-        with errors_of("taking a snapshot"):
+        try:
             return LevelDBSnapshot(self._database)
+        except (plyvel.Error, RuntimeError):
+            with errors_of("taking a snapshot"):
+                raise
 
     def approximate_bytes(self, start: bytes, stop: bytes) -> int:
         with self._database.use() as source, errors_of("measuring"):

@@ -66,7 +66,8 @@ class Database:
         self._path = path
         self._open_database = open_database
         self._database: Any = open_database()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._users = 0
         self._refusing = False
         self._closed = False
@@ -79,7 +80,7 @@ class Database:
             StorageError: it is closed for good.
             StoreReopening: it is being opened again.
         """
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise StorageError("the store is closed")
             if self._refusing:
@@ -89,7 +90,7 @@ class Database:
 
     def leave(self) -> None:
         """End what `enter` began."""
-        with self._changed:
+        with self._lock:
             self._users -= 1
             if not self._users:
                 self._changed.notify_all()

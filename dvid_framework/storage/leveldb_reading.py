@@ -10,7 +10,7 @@ from typing import Any
 import plyvel
 
 from dvid_framework.errors import CorruptValue, StorageError, StoreFull
-from dvid_framework.storage.base import Reader
+from dvid_framework.storage.base import Found, Reader
 from dvid_framework.storage.leveldb_database import Database
 
 __all__ = ["LevelDBReader", "LevelDBSnapshot", "errors_of", "is_full"]
@@ -21,6 +21,9 @@ _FULL = ("No space left", "Disk quota exceeded", "File too large")
 def is_full(error: Exception) -> bool:
     """Tell whether LevelDB found no room on the device."""
     return any(words in str(error) for words in _FULL)
+
+
+_BEHIND_ALL = b"\xff" * 1024
 
 
 @contextmanager
@@ -127,6 +130,43 @@ class LevelDBReader(Reader):
                     at = key_of() if valid() else b""
                 before = max(start, stop)
                 yield found, value
+
+    def find_all(self, starts: Sequence[bytes], tail: bytes) -> list[Found]:
+        found: list[Found] = []
+        with errors_of("finding keys"), self._source.raw_iterator(verify_checksums=True) as entries:
+            seek, valid, key_of, value_of, forward = (
+                entries.seek,
+                entries.valid,
+                entries.key,
+                entries.value,
+                entries.next,
+            )
+            at = b""  # where the iterator stands: at the first key behind the range before
+            for start in starts:
+                if not at.startswith(start):
+                    if at < start:
+                        seek(start)
+                        at = key_of() if valid() else _BEHIND_ALL
+                    if not at.startswith(start):
+                        found.append(None)
+                        continue
+                stop = start + tail
+                if at >= stop:
+                    found.append(None)
+                    continue
+                key, value = at, value_of()
+                forward()
+                at = key_of() if valid() else _BEHIND_ALL
+                if at >= stop:
+                    found.append((key, value))
+                    continue
+                several = [key]
+                while at < stop:
+                    several.append(at)
+                    forward()
+                    at = key_of() if valid() else _BEHIND_ALL
+                found.append(several)
+        return found
 
     def close(self) -> None:
         self._source.close()

@@ -97,18 +97,18 @@ class View:
             CorruptValue: stored bytes are damaged.
         """
         wanted = list(type_keys)
-        order = sorted(range(len(wanted)), key=wanted.__getitem__)  # neighbours are quicker to find
-        values: list[memoryview | None] = [None] * len(wanted)
-        groups = self._find_each([wanted[place] for place in order])
-        members = self._lineage.members
-        for place, (stored, first) in zip(order, groups, strict=True):
-            if len(stored) == 1:  # as most have: it is seen or not, whatever the descent
-                key = stored[0]
-                if key[-1] and int.from_bytes(key[-_TAIL_BYTES:-1], "big") in members and first is not None:
-                    values[place] = open_value(key, first)
-            elif stored:
-                values[place] = self._value_of(wanted[place], stored, first)
-        return values
+        names = sorted(set(wanted))  # neighbours are quicker to find
+        prefix, encode = self._prefix, keys.encode_type_key
+        groups = self._reader.find_all([prefix + encode(name) for name in names], self._newest)
+        states, tail = _States(self._lineage.members), -_TAIL_BYTES
+        values: dict[bytes, memoryview | None] = {}
+        for name, found in zip(names, groups, strict=True):
+            if isinstance(found, tuple):  # as most are: it is seen or not, whatever the descent
+                if states[found[0][tail:]]:
+                    values[name] = open_value(*found)
+            elif found is not None:
+                values[name] = self._value_of(name, found)
+        return [values.get(name) for name in wanted]
 
     def get_each(self, type_keys: Iterable[bytes]) -> Iterator[memoryview | None]:
         """Yield the values of several type keys, in their order, each read when it is asked for.
@@ -118,18 +118,16 @@ class View:
             CorruptValue: stored bytes are damaged.
         """
         wanted = list(type_keys)
-        for type_key, (stored, first) in zip(wanted, self._find_each(wanted), strict=True):
+        starts = [self._prefix + keys.encode_type_key(type_key) for type_key in wanted]
+        groups = self._reader.find_each((start, start + self._newest) for start in starts)
+        for type_key, (stored, first) in zip(wanted, groups, strict=True):
             yield self._value_of(type_key, stored, first) if stored else None
 
-    def _find_each(self, wanted: Iterable[bytes]) -> Iterator[tuple[list[bytes], bytes | None]]:
-        prefix, newest, encode = self._prefix, self._newest, keys.encode_type_key
-        starts = (prefix + encode(type_key) for type_key in wanted)
-        return self._reader.find_each((start, start + newest) for start in starts)
-
-    def _value_of(self, type_key: bytes, stored: list[bytes], first: bytes | None) -> memoryview | None:
-        """Return the visible value among the stored keys of a type key, of which the first one's value is known."""
+    def _value_of(self, type_key: bytes, stored: list[bytes], first: bytes | None = None) -> memoryview | None:
+        """Return the visible value among the stored keys of a type key, of which the first one's value may be known."""
         chosen = self._youngest(stored) if self._lineage.linear else self._resolve(type_key, self._split(stored))
-        sealed = None if chosen is None else first if chosen is stored[0] else self._reader.get(chosen)
+        known = first is not None and chosen is stored[0]
+        sealed = None if chosen is None else first if known else self._reader.get(chosen)
         return None if chosen is None or sealed is None else open_value(chosen, sealed)
 
     def _youngest(self, stored: list[bytes]) -> bytes | None:

@@ -20,6 +20,7 @@ type Three = (usize, usize, usize);
 type Changes<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<i64>>);
 
 pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(first_voxels, module)?)?;
     module.add_function(wrap_pyfunction!(body_runs, module)?)?;
     module.add_function(wrap_pyfunction!(body_binary_blocks, module)?)?;
     module.add_function(wrap_pyfunction!(count_changes, module)?)
@@ -38,6 +39,30 @@ fn check_firsts(firsts: &[[i64; 3]], blocks: usize, shape: Shape) -> Outcome<()>
         return Fault::argument("a block coordinate is out of range");
     }
     Ok(())
+}
+
+/// First voxels of blocks at block coordinates, of which no two are alike.
+#[pyfunction]
+fn first_voxels<'py>(
+    py: Python<'py>,
+    coordinates: PyReadonlyArray2<i64>,
+    shape: Three,
+    count: usize,
+) -> PyResult<Bound<'py, PyArray2<i64>>> {
+    let (places, shape) = (triples(coordinates.as_slice()?)?, shape_of(shape)?);
+    let side = |i: usize| shape[i] as i64;
+    let scaled = |place: &[i64; 3]| [0, 1, 2].map(|i| place[i].saturating_mul(side(i)));
+    let firsts: Vec<[i64; 3]> = places.iter().map(scaled).collect();
+    check_firsts(&firsts, count, shape)?;
+    let mut order: Vec<&[i64; 3]> = places.iter().collect();
+    if !order.is_sorted_by(|a, b| [a[2], a[1], a[0]] < [b[2], b[1], b[0]]) {
+        order.sort_unstable();
+        if order.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Fault::argument("two payloads have the same block coordinate").map_err(PyErr::from);
+        }
+    }
+    let rows = firsts.len();
+    PyArray1::from_vec(py, firsts.into_flattened()).reshape([rows, 3])
 }
 
 /// Runs of a body within `low` and `high` (half-open), rows x, y, z, length.

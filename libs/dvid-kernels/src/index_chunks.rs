@@ -155,3 +155,12 @@ pub fn supervoxel_sizes(chunks: &[Chunk]) -> (Vec<u64>, Vec<u64>) {
     });
     rows.into_iter().unzip()
 }
+
+/// Block coordinates of a body, x, y, z one after the other, sorted by z, y, x; and its supervoxels, ascending.
+pub fn blocks_and_supervoxels(chunks: &[Chunk]) -> (Vec<i64>, Vec<u64>) {
+    let places = blocks(chunks).iter().flat_map(|Block { at: [z, y, x], .. }| [*x, *y, *z]).collect();
+    let mut labels: Vec<u64> = chunks.iter().flat_map(Chunk::rows).map(|(label, _)| label).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    (places, labels)
+}

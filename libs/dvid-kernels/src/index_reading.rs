@@ -2,11 +2,11 @@
 
 use crate::buffers::{payloads, triples, Payload};
 use crate::fault::{Fault, Outcome};
-use crate::index_chunks::{coarse_rles, message, supervoxel_sizes, Chunk};
+use crate::index_chunks::{blocks_and_supervoxels, coarse_rles, message, supervoxel_sizes, Chunk};
 use crate::label_index::Head;
 use crate::wire::put_head;
 use lz4_flex::block::{compress_into_with_table, get_maximum_output_size, CompressTable};
-use numpy::{PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -15,6 +15,7 @@ const FEW_BYTES: usize = 16 * 1024;
 type Texts = (String, String, String);
 
 pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(chunk_blocks, module)?)?;
     module.add_function(wrap_pyfunction!(chunk_message, module)?)?;
     module.add_function(wrap_pyfunction!(chunk_messages, module)?)?;
     module.add_function(wrap_pyfunction!(chunk_coarse_rles, module)?)?;
@@ -67,6 +68,16 @@ fn chunk_coarse_rles<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     let body = with_chunks(py, &corners, chunks, |chunks| Ok(coarse_rles(chunks, low, high)))?;
     Ok(PyBytes::new(py, &body))
+}
+
+type Blocks<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray1<u64>>);
+
+/// Block coordinates of one body by z, y, x, and its supervoxels.
+#[pyfunction]
+fn chunk_blocks<'py>(py: Python<'py>, corners: Vec<[i64; 3]>, chunks: &Bound<PyAny>) -> PyResult<Blocks<'py>> {
+    let (places, labels) = with_chunks(py, &corners, chunks, |chunks| Ok(blocks_and_supervoxels(chunks)))?;
+    let rows = places.len() / 3;
+    Ok((PyArray1::from_vec(py, places).reshape([rows, 3])?, PyArray1::from_vec(py, labels)))
 }
 
 /// Supervoxels of one body, and the voxels of each.

@@ -73,6 +73,9 @@ def test_answers_are_those_of_the_rows(kernels: ModuleType, seed: int, chunks: i
     for own in rows.values():
         total.update(own)
     assert kernels.chunk_supervoxel_sizes(values) == (sorted(total), [total[name] for name in sorted(total)])
+    blocks, names = kernels.chunk_blocks(corners, values)
+    assert blocks.tolist() == [list(at) for at in sorted(rows, key=lambda at: at[::-1])]
+    assert names.tolist() == sorted(total)
     for low, high in (FAR, ((-5, -9, 0), (4, 11, 12)), ((1, 1, 1), (0, 0, 0))):
         inside = {at for at in rows if all(a <= n <= b for a, n, b in zip(low, at, high, strict=True))}
         runs = decode_rles(kernels.chunk_coarse_rles(corners, values, low, high), 1 << 20).tolist()
@@ -126,6 +129,8 @@ def test_damaged_chunks_and_wrong_columns_are_refused(kernels: ModuleType) -> No
             kernels.chunk_message(1, 0, ("", "", ""), corners, [wrong])
         with pytest.raises(LabelFormatError):
             kernels.chunk_supervoxel_sizes([wrong])
+        with pytest.raises(LabelFormatError):
+            kernels.chunk_blocks(corners, [wrong])
         with pytest.raises(LabelFormatError):
             kernels.chunk_coarse_rles(corners, [wrong], *FAR)
     one, counts = np.ones(1, np.uint64), np.ones(1, np.int64)

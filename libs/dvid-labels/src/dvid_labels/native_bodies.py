@@ -5,12 +5,18 @@ import numpy as np
 from dvid_kernels import BlockCache
 from numpy.typing import ArrayLike, NDArray
 
-from dvid_labels.arguments import Bounds, check_block_coordinates, check_bounds, check_supervoxels, check_threads
+from dvid_labels.arguments import Bounds, check_bounds, check_threads
 from dvid_labels.layout import check_shape
 from dvid_labels.native_errors import our_errors
 from dvid_labels.types import Labels, Payloads, Shape
 
 __all__ = ["body_binary_blocks", "body_runs", "count_changes"]
+
+
+def _firsts(coordinates: ArrayLike, block_shape: Shape, count: int) -> NDArray[np.int64]:
+    """Return the first voxel of each block, int64 (n, 3); refuses what `check_block_coordinates` refuses."""
+    places = np.ascontiguousarray(coordinates, np.int64).reshape(-1, 3)
+    return dvid_kernels.first_voxels(places, check_shape(block_shape), count)
 
 
 def body_runs(
@@ -28,8 +34,8 @@ def body_runs(
         LabelFormatError: a payload is damaged where it was looked at; the text names its index.
         ValueError: an argument is not as described.
     """
-    firsts = check_block_coordinates(coordinates, block_shape, len(payloads))
-    members = check_supervoxels(supervoxels)
+    firsts = _firsts(coordinates, block_shape, len(payloads))
+    members = np.require(supervoxels, np.uint64, ["C", "A"])
     low, (x, y, z) = check_bounds(bounds)
     with our_errors():
         return dvid_kernels.body_runs(
@@ -51,8 +57,8 @@ def body_binary_blocks(
         LabelFormatError: a payload is damaged where it was looked at; the text names its index.
         ValueError: an argument is not as described.
     """
-    firsts = check_block_coordinates(coordinates, block_shape, len(payloads))
-    members = check_supervoxels(supervoxels)
+    firsts = _firsts(coordinates, block_shape, len(payloads))
+    members = np.require(supervoxels, np.uint64, ["C", "A"])
     with our_errors():
         return dvid_kernels.body_binary_blocks(payloads, firsts, block_shape, members, check_threads(threads), cache)
 

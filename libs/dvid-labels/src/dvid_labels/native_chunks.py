@@ -12,6 +12,7 @@ from dvid_labels.types import Buffer, Labels, Shape
 
 __all__ = [
     "BlockCache",
+    "chunk_blocks",
     "chunk_coarse_rles",
     "chunk_message",
     "chunk_messages",
@@ -20,6 +21,17 @@ __all__ = [
 ]
 
 _Texts = tuple[str, str, str]
+
+
+def chunk_blocks(corners: Sequence[Shape], chunks: Sequence[Buffer]) -> tuple[NDArray[np.int64], Labels]:
+    """Find the blocks, int64 (n, 3) by z, y, x, and the supervoxels of a body, uint64 (k,); see the numpy twin.
+
+    Raises:
+        LabelFormatError: a chunk is damaged.
+        ValueError: there is not one coordinate for each chunk.
+    """
+    with our_errors():
+        return dvid_kernels.chunk_blocks(corners, chunks)
 
 
 def chunk_message(

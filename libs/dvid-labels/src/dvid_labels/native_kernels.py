@@ -23,6 +23,7 @@ from dvid_labels.mapping import check_mapping
 from dvid_labels.native_bodies import body_binary_blocks, body_runs, count_changes
 from dvid_labels.native_chunks import (
     BlockCache,
+    chunk_blocks,
     chunk_coarse_rles,
     chunk_message,
     chunk_messages,
@@ -49,6 +50,7 @@ __all__ = [
     "body_runs",
     "check_block",
     "check_payloads",
+    "chunk_blocks",
     "chunk_coarse_rles",
     "chunk_message",
     "chunk_messages",

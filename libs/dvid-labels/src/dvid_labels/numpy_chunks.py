@@ -16,6 +16,7 @@ from dvid_labels.types import Buffer, Labels, Shape
 from dvid_labels.wire import bytes_field
 
 __all__ = [
+    "chunk_blocks",
     "chunk_coarse_rles",
     "chunk_message",
     "chunk_messages",
@@ -129,6 +130,24 @@ def _blocks(
     places = rows.chunk.places.astype(np.int64)
     blocks: NDArray[np.int64] = firsts[groups] * CHUNK_SIDE + places[:, None] // _STEPS % CHUNK_SIDE
     return rows, blocks, groups
+
+
+def chunk_blocks(corners: Sequence[Shape], chunks: Sequence[Buffer]) -> tuple[NDArray[np.int64], Labels]:
+    """Find the blocks and the supervoxels of a body.
+
+    Args:
+        corners: coordinate (x, y, z) of each chunk, no two alike.
+        chunks: their stored bytes.
+
+    Returns:
+        Block coordinates, int64 (n, 3) as x, y, z, each once, sorted by z, y, x; and labels, uint64 (k,), ascending.
+
+    Raises:
+        LabelFormatError: a chunk is damaged.
+        ValueError: there is not one coordinate for each chunk.
+    """
+    rows, blocks, _ = _blocks(corners, chunks)
+    return np.unique(blocks[:, ::-1], axis=0)[:, ::-1], np.unique(rows.chunk.supervoxels)
 
 
 def chunk_coarse_rles(corners: Sequence[Shape], chunks: Sequence[Buffer], low: Shape, high: Shape) -> bytes:

@@ -36,6 +36,7 @@ from dvid_labels.layout import BITS_FOR, SIDE, Layout, check_shape, largest_bloc
 from dvid_labels.mapping import check_mapping, map_labels
 from dvid_labels.numpy_bodies import body_binary_blocks, body_runs
 from dvid_labels.numpy_chunks import (
+    chunk_blocks,
     chunk_coarse_rles,
     chunk_message,
     chunk_messages,
@@ -61,6 +62,7 @@ __all__ = [
     "body_runs",
     "check_block",
     "check_payloads",
+    "chunk_blocks",
     "chunk_coarse_rles",
     "chunk_message",
     "chunk_messages",

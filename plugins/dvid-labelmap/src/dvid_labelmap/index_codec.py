@@ -24,8 +24,10 @@ __all__ = [
     "Chunk",
     "Columns",
     "Summary",
+    "damaged_index",
     "decode_chunk",
     "decode_chunks",
+    "decode_sizes",
     "decode_summary",
     "encode_chunk",
     "encode_summary",
@@ -34,11 +36,17 @@ __all__ = [
 ]
 
 _SUMMARY = struct.Struct("<QQQ6iQ")
+_SIZES = struct.Struct("<QQ")
 PLAIN_SUMMARY = _SUMMARY.size
 """Bytes of a summary without texts."""
 _COLUMNS = np.dtype([("sizes", "<u8", 3), ("low", "<i4", 3), ("high", "<i4", 3), ("mutation", "<u8")])
 _texts = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 _packed = msgspec.msgpack.Encoder().encode
+
+
+def damaged_index(error: LabelFormatError) -> CorruptValue:
+    """Return what is said of stored bytes that the libraries refuse."""
+    return CorruptValue(f"a part of a body's index is damaged: {error}")
 
 
 @contextmanager
@@ -51,7 +59,7 @@ def stored_chunks() -> Iterator[None]:
     try:
         yield
     except LabelFormatError as error:
-        raise CorruptValue(f"a part of a body's index is damaged: {error}") from error
+        raise damaged_index(error) from error
 
 
 def decode_chunk(value: Buffer) -> Chunk:
@@ -121,6 +129,20 @@ def decode_summary(value: Buffer) -> Summary:
     except (struct.error, msgspec.MsgspecError, ValueError) as error:
         raise CorruptValue(f"what is known of a body is damaged: {error}") from error
     return Summary(voxels, own, blocks, (x0, y0, z0), (x1, y1, z1), mutation_id, *texts)
+
+
+def decode_sizes(value: Buffer | None) -> tuple[int, int]:
+    """Return how many voxels a body has, and how many of its own id; 0 of what is no body.
+
+    Raises:
+        CorruptValue: the stored summary is cut off.
+    """
+    if value is None:
+        return 0, 0
+    if len(value) < PLAIN_SUMMARY:
+        raise CorruptValue("what is known of a body is damaged: it is cut off")
+    sizes: tuple[int, int] = _SIZES.unpack_from(value)
+    return sizes
 
 
 def summary_columns(heads: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], Labels]:

@@ -36,6 +36,13 @@ class BodyMapping:
         """Made at first use, which may take long after a start."""
         return self._instance.mappings.chain(self._view)
 
+    def is_at_hand(self) -> bool:
+        """Tell whether it can be used at once; if not, its first use takes long, and must not be on the event loop."""
+        chain = self._instance.mappings.chain_at_hand(self._view)
+        if chain is not None:
+            self._chain = chain
+        return chain is not None
+
     def of_blocks(self, payloads: Sequence[Buffer | None]) -> Mapping | None:
         """Return the mapping that kernels need for some blocks: sorted labels and their bodies; None if none changes.
 

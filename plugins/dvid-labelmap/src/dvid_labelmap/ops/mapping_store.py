@@ -113,6 +113,11 @@ class Mappings:
         with self._loading:
             return self._kept(changes, view.version) or self._load(view, changes)
 
+    def chain_at_hand(self, view: View) -> Chain | None:
+        """Return the effective entries at a version, or None if they must be read from the store, which takes long."""
+        head = view.get(MAPPING_HEAD)
+        return Chain() if head is None else self._kept(int.from_bytes(head, "little"), view.version)
+
     def _kept(self, changes: int, version: int) -> Chain | None:
         with self._guard:
             if changes == self._changes:

@@ -9,8 +9,9 @@ from dvid_labels.types import Labels
 from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import BadRequest, NotFound, View
+from dvid_labelmap.index_codec import decode_sizes
+from dvid_labelmap.keys import summary_key
 from dvid_labelmap.ops.body_index import BodyIndex, read_index, supervoxel_sizes
-from dvid_labelmap.ops.index_changes import read_summaries
 from dvid_labelmap.ops.index_rows import Integers
 from dvid_labelmap.ops.mapping import bodies_of, body_of
 
@@ -46,7 +47,13 @@ class BodySize(NamedTuple):
 
 def body_sizes(view: View, bodies: Labels) -> list[int]:
     """Return the voxels of each body; 0 for what is none."""
-    return [0 if summary is None else summary.voxels for summary in read_summaries(view, bodies.tolist())]
+    return [decode_sizes(value)[0] for value in view.multi_get(map(summary_key, bodies.tolist()))]
+
+
+def _own_voxels(view: View, bodies: Labels) -> Integers:
+    """Return how many voxels of each body are of the supervoxel with its own id, int64 (n,); 0 for what is none."""
+    values = view.multi_get(map(summary_key, bodies.tolist()))
+    return np.array([decode_sizes(value)[1] for value in values], np.int64)
 
 
 def existing_body_of(instance: LabelMapInstance, view: View, supervoxel: int) -> int:
@@ -96,8 +103,7 @@ def sizes_of_supervoxels(instance: LabelMapInstance, view: View, supervoxels: La
     bodies = bodies_of(instance, view, names)
     sizes = np.zeros(len(names), np.int64)
     own = np.flatnonzero((bodies == names) & (names != 0))
-    for place, summary in zip(own.tolist(), read_summaries(view, names[own].tolist()), strict=True):
-        sizes[place] = 0 if summary is None else summary.own_voxels
+    sizes[own] = _own_voxels(view, names[own])
     others = np.flatnonzero((bodies != names) & (bodies != 0))
     for body in np.unique(bodies[others]).tolist():
         mine = others[bodies[others] == np.uint64(body)]
@@ -120,8 +126,6 @@ def mapped(instance: LabelMapInstance, view: View, labels: Labels, *, lookup: bo
     found, targets = instance.mappings.chain(view).find(labels)
     if lookup:
         open_ = np.flatnonzero(~found & (labels != 0))
-        for place, summary in zip(open_.tolist(), read_summaries(view, labels[open_].tolist()), strict=True):
-            if summary is None or not summary.own_voxels:
-                targets[place] = 0
+        targets[open_[_own_voxels(view, labels[open_]) == 0]] = 0
     targets[labels == 0] = 0
     return targets

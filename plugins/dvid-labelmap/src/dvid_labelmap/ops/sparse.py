@@ -116,12 +116,18 @@ class SparseRead:
     @classmethod
     def of(cls, source: BlockSource, label: int, index: BodyIndex, bounds: Bounds | None) -> SparseRead:
         """Return the read of a body by its index at scale 0, or of a part of it."""
-        blocks = index.blocks
+        return cls.of_blocks(source, label, index.blocks, np.unique(index.supervoxels), bounds)
+
+    @classmethod
+    def of_blocks(
+        cls, source: BlockSource, label: int, blocks: Integers, supervoxels: Labels, bounds: Bounds | None
+    ) -> SparseRead:
+        """Return the read of a body by its blocks at scale 0, sorted by z, y, x, and its supervoxels, ascending."""
         if source.scale:
             blocks = np.unique(blocks[:, ::-1] >> source.scale, axis=0)[:, ::-1]
         blocks = within(blocks, bounds, source.block_size)
         cache = source.cache if len(blocks) <= _CACHED_BLOCKS else None
-        return cls(source, label, np.unique(index.supervoxels), blocks, bounds, None, cache)
+        return cls(source, label, supervoxels, blocks, bounds, None, cache)
 
     def whole_blocks(self) -> SparseRead:
         """Return the read of all voxels of the blocks, also those out of bounds."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
-from dvid_labels import kernels
+from dvid_labels import LabelFormatError, kernels
 from dvid_labels.types import Buffer, Labels
 from dvid_voxels.geometry import Triple
 
@@ -24,7 +24,7 @@ from dvid_framework.api import (
     point_read,
     text_answer,
 )
-from dvid_labelmap.index_codec import Summary, stored_chunks
+from dvid_labelmap.index_codec import Summary, damaged_index, stored_chunks
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.keys import summary_key
 from dvid_labelmap.ops.body_index import label_pieces, label_texts, parts_of, read_summary
@@ -142,7 +142,12 @@ def of_parts(call: Call, make: Callable[[int, Summary, list[Triple], list[Buffer
         with stored_chunks(), call.throttled():
             return make(label, summary, *parts_of(view, label, summary))
 
-    return answer() if summary.blocks <= FEW_BLOCKS else Later(answer, call.server.pool)
+    if summary.blocks > FEW_BLOCKS or "throttle" in call.query:
+        return Later(answer, call.server.pool)
+    try:  # as `answer`, with nothing that takes time
+        return make(label, summary, *parts_of(view, label, summary))
+    except LabelFormatError as error:
+        raise damaged_index(error) from error
 
 
 @point_read("/supervoxels/{label:str}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from dvid_framework.api import Answer, Call, FromQuery, binary, get, json_answer, point_read
+from dvid_framework.api import Answer, Call, FromQuery, Later, binary, get, json_answer, point_read
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.ops.bounds import parse_scale
 from dvid_labelmap.ops.mapping import body_mapping
@@ -26,8 +26,12 @@ def label(call: Call) -> Answer:
     instance = cast(LabelMapInstance, call.instance)
     mapping = body_mapping(instance, view, query.get("supervoxels") == "true")
     source = BlockSource(view, instance.settings.block_size, parse_scale(query.get("scale")), instance.inflated)
-    found = label_at(source, parse_point(call.segments[1]), mapping)
-    return binary(b'{"Label": %d}' % found, "application/json")
+    point = parse_point(call.segments[1])
+
+    def answer() -> Answer:
+        return binary(b'{"Label": %d}' % label_at(source, point, mapping), "application/json")
+
+    return answer() if mapping is None or mapping.is_at_hand() else Later(answer, call.server.pool)
 
 
 @get("/labels")

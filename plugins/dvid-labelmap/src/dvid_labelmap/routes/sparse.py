@@ -23,8 +23,9 @@ from dvid_framework.api import (
     get,
     point_read,
 )
+from dvid_labelmap.index_codec import Summary, stored_chunks
 from dvid_labelmap.instance import LabelMapInstance
-from dvid_labelmap.ops.body_index import BodyIndex, read_index, read_summary
+from dvid_labelmap.ops.body_index import BodyIndex, parts_of, read_index
 from dvid_labelmap.ops.bounds import parse_scale
 from dvid_labelmap.ops.counters import parse_label
 from dvid_labelmap.ops.mapping import body_mapping
@@ -32,7 +33,7 @@ from dvid_labelmap.ops.points import BlockSource, label_at, parse_point
 from dvid_labelmap.ops.sizes import supervoxel_index
 from dvid_labelmap.ops.sparse import SparseRead, blocks_of_bounds, coarse_pieces, coarse_volume, parse_bounds, within
 from dvid_labelmap.routes.asked import LabelRequest, held, streamed
-from dvid_labelmap.routes.bodies import indexed_view, of_parts
+from dvid_labelmap.routes.bodies import indexed_view, known_body, of_parts
 
 __all__ = ["ROUTES"]
 
@@ -66,15 +67,20 @@ def _index_of(call: Call, label: int) -> BodyIndex:
     return index
 
 
-def _read(call: Call, label: int, scale: int) -> SparseRead:
-    """Return how the voxels of a label are read.
+def _read(call: Call, label: int, scale: int, summary: Summary | None) -> SparseRead:
+    """Return how the voxels of a label are read; of a body by what is known of it as a whole.
 
     Raises:
         NotFound: there is none of that label, or no block of it lies within the bounds.
     """
     instance, bounds = cast(LabelMapInstance, call.instance), parse_bounds(call.query)
     source = BlockSource(call.view, instance.settings.block_size, scale, instance.inflated)
-    read = SparseRead.of(source, label, _index_of(call, label), bounds)
+    if summary is None:
+        read = SparseRead.of(source, label, _index_of(call, label), bounds)
+    else:
+        with stored_chunks():
+            found = kernels.chunk_blocks(*parts_of(call.view, label, summary))
+        read = SparseRead.of_blocks(source, label, *found, bounds)
     if not len(read.blocks):
         raise NotFound("")
     return read.whole_blocks() if call.query.get("exact") == "false" else read
@@ -111,17 +117,14 @@ def _answer(call: Call, label: int) -> Answer:
     """Answer with a sparse volume: a small one at once, others in a thread, a large one piece by piece."""
     compression, scale = _compression(call), parse_scale(call.query.get("scale"))
     _, view = _asked(call)
-    if not compression and not call.flag("supervoxels"):
-        summary = read_summary(view, label)
-        if summary is None:
-            raise NotFound("")
-        if summary.blocks <= _FEW_INDEXED:
-            read = _read(call, label, scale)
-            quick = read.quick()
-            if quick is not None:
-                return binary(b"".join(_pieces(call, quick)))
-            return Later(lambda: _sent(call, read, None), call.server.pool)
-    return Later(lambda: _sent(call, _read(call, label, scale), compression), call.server.pool)
+    summary = None if call.flag("supervoxels") else known_body(view, label)
+    if summary is not None and not compression and summary.blocks <= _FEW_INDEXED:
+        read = _read(call, label, scale, summary)
+        quick = read.quick()
+        if quick is not None:
+            return binary(b"".join(_pieces(call, quick)))
+        return Later(lambda: _sent(call, read, None), call.server.pool)
+    return Later(lambda: _sent(call, _read(call, label, scale, summary), compression), call.server.pool)
 
 
 def _sent(call: Call, read: SparseRead, compression: str | None) -> Answer:
@@ -164,10 +167,15 @@ def sparsevol_by_point(call: Call) -> Answer:
     """Return the voxels of the body (supervoxels=true: supervoxel) at a voxel x_y_z; as sparsevol."""
     instance, view = _asked(call)
     source = BlockSource(view, instance.settings.block_size, parse_scale(call.query.get("scale")), instance.inflated)
-    label = label_at(source, parse_point(call.segments[1]), body_mapping(instance, view, call.flag("supervoxels")))
-    if not label:
-        raise BadRequest(f"there is no body at {call.segments[1]}: its label is 0")
-    return _answer(call, label)
+    point, mapping = parse_point(call.segments[1]), body_mapping(instance, view, call.flag("supervoxels"))
+
+    def answer() -> Answer:
+        label = label_at(source, point, mapping)
+        if not label:
+            raise BadRequest(f"there is no body at {call.segments[1]}: its label is 0")
+        return _answer(call, label)
+
+    return answer() if mapping is None or mapping.is_at_hand() else Later(answer, call.server.pool)
 
 
 @point_read("/sparsevol-coarse/{label:str}")

@@ -19,6 +19,14 @@ def _firsts(coordinates: ArrayLike, block_shape: Shape, count: int) -> NDArray[n
     return dvid_kernels.first_voxels(places, check_shape(block_shape), count)
 
 
+def _members(supervoxels: ArrayLike) -> Labels:
+    """Return the supervoxels of a body, uint64 (n,); whether they ascend is checked natively."""
+    labels = np.require(supervoxels, np.uint64, ["C", "A"])
+    if labels.ndim != 1:
+        raise ValueError("the supervoxels must be one ascending list, each of them once")
+    return labels
+
+
 def body_runs(
     payloads: Payloads,
     coordinates: ArrayLike,
@@ -35,7 +43,7 @@ def body_runs(
         ValueError: an argument is not as described.
     """
     firsts = _firsts(coordinates, block_shape, len(payloads))
-    members = np.require(supervoxels, np.uint64, ["C", "A"])
+    members = _members(supervoxels)
     low, (x, y, z) = check_bounds(bounds)
     with our_errors():
         return dvid_kernels.body_runs(
@@ -58,7 +66,7 @@ def body_binary_blocks(
         ValueError: an argument is not as described.
     """
     firsts = _firsts(coordinates, block_shape, len(payloads))
-    members = np.require(supervoxels, np.uint64, ["C", "A"])
+    members = _members(supervoxels)
     with our_errors():
         return dvid_kernels.body_binary_blocks(payloads, firsts, block_shape, members, check_threads(threads), cache)
 

@@ -1,6 +1,6 @@
 //! Functions that make answers of stored parts of indices.
 
-use crate::buffers::{payloads, triples, Payload};
+use crate::buffers::{bytes_list, payloads, triples, Payload};
 use crate::fault::{Fault, Outcome};
 use crate::index_chunks::{blocks_and_supervoxels, coarse_rles, message, supervoxel_sizes, Chunk};
 use crate::label_index::Head;
@@ -8,13 +8,14 @@ use crate::wire::put_head;
 use lz4_flex::block::{compress_into_with_table, get_maximum_output_size, CompressTable};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 
 const LZ4: u8 = 0x80;
 const FEW_BYTES: usize = 16 * 1024;
 type Texts = (String, String, String);
 
 pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(encode_chunks, module)?)?;
     module.add_function(wrap_pyfunction!(chunk_blocks, module)?)?;
     module.add_function(wrap_pyfunction!(chunk_message, module)?)?;
     module.add_function(wrap_pyfunction!(chunk_messages, module)?)?;
@@ -158,4 +159,64 @@ fn put(out: &mut Vec<u8>, head: &Head, chunks: &[Chunk], table: Option<&mut Comp
     let size = (out.len() - at - 16) as u64;
     out[at..at + 8].copy_from_slice(&size.to_le_bytes());
     Ok(())
+}
+
+/// The stored bytes of chunks, whose rows and marks end at the given places.
+#[pyfunction]
+#[allow(clippy::too_many_arguments)]
+fn encode_chunks<'py>(
+    py: Python<'py>,
+    ends: PyReadonlyArray1<i64>,
+    places: PyReadonlyArray1<i64>,
+    supervoxels: PyReadonlyArray1<u64>,
+    voxels: PyReadonlyArray1<i64>,
+    surface_ends: PyReadonlyArray1<i64>,
+    surface_places: PyReadonlyArray1<i64>,
+    surface_ids: PyReadonlyArray1<u64>,
+) -> PyResult<Bound<'py, PyList>> {
+    let columns = (places.as_slice()?, supervoxels.as_slice()?, voxels.as_slice()?);
+    let marks = (surface_places.as_slice()?, surface_ids.as_slice()?);
+    let (ends, surface_ends) = (ends.as_slice()?, surface_ends.as_slice()?);
+    if ends.len() != surface_ends.len() || columns.0.len() != columns.1.len() || columns.0.len() != columns.2.len() {
+        return Fault::argument("the columns differ in length").map_err(PyErr::from);
+    }
+    if marks.0.len() != marks.1.len() {
+        return Fault::argument("the columns differ in length").map_err(PyErr::from);
+    }
+    let out = py.detach(|| {
+        let (mut first, mut marked) = (0, 0);
+        let cuts = ends.iter().zip(surface_ends);
+        cuts.map(|(end, mark)| encoded(columns, marks, &mut first, &mut marked, *end, *mark))
+            .collect::<Outcome<Vec<_>>>()
+    })?;
+    bytes_list(py, &out)
+}
+
+type Rows<'a> = (&'a [i64], &'a [u64], &'a [i64]);
+
+fn encoded(
+    rows: Rows,
+    marks: (&[i64], &[u64]),
+    first: &mut usize,
+    marked: &mut usize,
+    end: i64,
+    mark: i64,
+) -> Outcome<Vec<u8>> {
+    let range = |start: &mut usize, end: i64, most: usize| {
+        let end = usize::try_from(end).ok().filter(|end| *start <= *end && *end <= most);
+        match end {
+            Some(end) => Ok(std::mem::replace(start, end)..end),
+            None => Fault::argument("the ends do not cut the rows into chunks"),
+        }
+    };
+    let (own, own_marks) = (range(first, end, rows.0.len())?, range(marked, mark, marks.0.len())?);
+    let mut out = Vec::with_capacity(8 + 14 * own.len() + 10 * own_marks.len());
+    out.extend_from_slice(&(own.len() as u32).to_le_bytes());
+    out.extend_from_slice(&(own_marks.len() as u32).to_le_bytes());
+    rows.1[own.clone()].iter().for_each(|label| out.extend_from_slice(&label.to_le_bytes()));
+    marks.1[own_marks.clone()].iter().for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
+    rows.2[own.clone()].iter().for_each(|count| out.extend_from_slice(&(*count as u32).to_le_bytes()));
+    rows.0[own].iter().for_each(|place| out.extend_from_slice(&(*place as u16).to_le_bytes()));
+    marks.0[own_marks].iter().for_each(|place| out.extend_from_slice(&(*place as u16).to_le_bytes()));
+    Ok(out)
 }

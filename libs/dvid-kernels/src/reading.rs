@@ -23,6 +23,7 @@ pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(decode_block, module)?)?;
     module.add_function(wrap_pyfunction!(read_voxels, module)?)?;
     module.add_function(wrap_pyfunction!(check_payloads, module)?)?;
+    module.add_function(wrap_pyfunction!(check_and_count, module)?)?;
     module.add_function(wrap_pyfunction!(label_counts, module)?)?;
     module.add_function(wrap_pyfunction!(labels_at, module)?)
 }
@@ -178,16 +179,47 @@ fn label_counts<'py>(
                 .map_err(|fault| fault.in_payload(index))
         })
     })?;
-    let rows: usize = found.iter().map(Vec::len).sum();
+    Ok(columns(py, found.iter().map(|block| &block[..])))
+}
+
+fn columns<'a, 'py>(py: Python<'py>, found: impl Iterator<Item = &'a [(u64, u32)]> + Clone) -> Counts<'py> {
+    let rows: usize = found.clone().map(<[_]>::len).sum();
     let mut columns = (Vec::with_capacity(rows), Vec::with_capacity(rows), Vec::with_capacity(rows));
-    for (index, block) in found.iter().enumerate() {
+    for (index, block) in found.enumerate() {
         for &(label, count) in block {
             columns.0.push(index as i64);
             columns.1.push(label);
             columns.2.push(count);
         }
     }
-    Ok((PyArray1::from_vec(py, columns.0), PyArray1::from_vec(py, columns.1), PyArray1::from_vec(py, columns.2)))
+    (PyArray1::from_vec(py, columns.0), PyArray1::from_vec(py, columns.1), PyArray1::from_vec(py, columns.2))
+}
+
+type Checked<'py> = (Bound<'py, PyArray1<u64>>, Counts<'py>);
+
+/// As `check_payloads` and `label_counts`; each payload is inflated once.
+#[pyfunction]
+fn check_and_count<'py>(
+    py: Python<'py>,
+    blocks: &Bound<PyAny>,
+    shape: Three,
+    threads: usize,
+) -> PyResult<Checked<'py>> {
+    let (blocks, shape) = (payloads(blocks)?, shape_of(shape)?);
+    let found = py.detach(|| {
+        let items = blocks.iter().enumerate().collect();
+        let state = || (Session::new(), Vec::new());
+        pool::run(threads, items, state, |(session, numbers), (index, block): (usize, &Payload)| {
+            let mut look = |session: &mut Session| {
+                let (layout, table) = session.open(block, shape, None)?;
+                inspect::check(&layout, table)?;
+                Ok((table.iter().copied().max().unwrap_or(0), inspect::counts(&layout, table, numbers)?))
+            };
+            look(session).map_err(|fault: Fault| fault.in_payload(index))
+        })
+    })?;
+    let largest = found.iter().map(|(label, _)| *label).collect();
+    Ok((PyArray1::from_vec(py, largest), columns(py, found.iter().map(|(_, counts)| &counts[..]))))
 }
 
 /// Labels of single voxels.

@@ -2,6 +2,7 @@
 
 import struct
 from collections import Counter
+from collections.abc import Callable
 from types import ModuleType
 
 import lz4.block
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dvid_labels import LabelFormatError
 from dvid_labels.index_chunks import CHUNK_SIDE, Chunk, encode_chunk
@@ -16,6 +18,7 @@ from dvid_labels.indices import decode_index, encode_index
 from dvid_labels.runs import decode_rles
 from dvid_labels.types import Shape
 
+Volumes = Callable[..., NDArray[np.uint64]]
 Rows = dict[tuple[int, int, int], dict[int, int]]
 FAR = ((-(2**31),) * 3, (2**31 - 1,) * 3)
 
@@ -122,6 +125,44 @@ def test_many_bodies_in_one_message_or_stream(kernels: ModuleType) -> None:
     assert kernels.chunk_messages(empty, empty, [], *nothing, [], compressed=True) == b""
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_many_chunks_are_encoded_as_one_by_one(kernels: ModuleType, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes, marked = rng.integers(0, 9, 40), rng.integers(0, 3, 40)
+    rows, marks = int(sizes.sum()), int(marked.sum())
+    columns = (
+        rng.integers(0, 512, rows),
+        rng.integers(0, 2**64 - 1, rows, np.uint64),
+        rng.integers(1, 2**32, rows),
+    )
+    surfaces = rng.integers(0, 512, marks), rng.integers(0, 2**64 - 1, marks, np.uint64)
+    found = kernels.encode_chunks(np.cumsum(sizes), columns, np.cumsum(marked), surfaces)
+    for value, end, size, mark, count in zip(found, np.cumsum(sizes), sizes, np.cumsum(marked), marked, strict=True):
+        own, own_marks = slice(end - size, end), slice(mark - count, mark)
+        chunk = Chunk(*(column[own] for column in columns), *(column[own_marks] for column in surfaces))
+        kinds = ("<u2", "<u8", "<u4", "<u2", "<u8")
+        assert value == encode_chunk(Chunk(*(column.astype(kind) for column, kind in zip(chunk, kinds, strict=True))))
+    short = columns[0][:-1], *columns[1:]
+    with pytest.raises(ValueError, match="length"):
+        kernels.encode_chunks(np.cumsum(sizes), short, np.cumsum(marked), surfaces)
+    for ends in (np.cumsum(sizes) + 1, np.cumsum(sizes)[::-1], np.cumsum(sizes) - rows - 1):
+        with pytest.raises(ValueError, match="cut"):
+            kernels.encode_chunks(ends, columns, np.cumsum(marked), surfaces)
+
+
+def test_payloads_are_checked_and_counted_at_once(kernels: ModuleType, volume: Volumes) -> None:
+    shape = (32, 32, 32)
+    payloads = kernels.write_blocks(volume((64, 64, 64), 9, 4), shape, 1)
+    largest, counts = kernels.check_and_count(payloads, shape, 2)
+    assert largest.tolist() == kernels.check_payloads(payloads, shape, 1).tolist()
+    for column, other in zip(counts, kernels.label_counts(payloads, shape, None, 1), strict=True):
+        assert column.dtype == other.dtype
+        assert column.tolist() == other.tolist()
+    with pytest.raises(LabelFormatError) as refused:
+        kernels.check_and_count([payloads[0], payloads[1][:-1]], shape, 1)
+    assert refused.value.payload == 1
+
+
 def test_damaged_chunks_and_wrong_columns_are_refused(kernels: ModuleType) -> None:
     corners, (value,) = stored({(0, 0, 0): {1: 2}}, {(0, 0, 0): 3})
     for wrong in (b"", value[:7], value[:-1], value + b"\0", b"\xff" * 8, b"\xff" * len(value)):
@@ -168,7 +209,7 @@ def test_what_are_no_points_is_left_to_others(kernels: ModuleType, text: str) ->
     assert kernels.json_points(text.encode(), 100) is None
 
 
-def test_kept_blocks_change_no_answer(kernels: ModuleType, volume) -> None:  # noqa: ANN001 - a fixture
+def test_kept_blocks_change_no_answer(kernels: ModuleType, volume: Volumes) -> None:
     cache, shape = kernels.BlockCache(1 << 20), (32, 32, 32)
     labels = [volume((64, 64, 64), 9, seed) for seed in range(6)]
     blocks = [kernels.write_blocks(one, shape, 1) for one in labels]

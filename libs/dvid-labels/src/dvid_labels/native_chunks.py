@@ -17,6 +17,7 @@ __all__ = [
     "chunk_message",
     "chunk_messages",
     "chunk_supervoxel_sizes",
+    "encode_chunks",
     "json_points",
 ]
 
@@ -88,6 +89,26 @@ def chunk_supervoxel_sizes(chunks: Sequence[Buffer]) -> tuple[list[int], list[in
     """
     with our_errors():
         return dvid_kernels.chunk_supervoxel_sizes(chunks)
+
+
+def encode_chunks(
+    ends: NDArray[np.int64],
+    rows: tuple[NDArray[np.int64], Labels, NDArray[np.int64]],
+    surface_ends: NDArray[np.int64],
+    surfaces: tuple[NDArray[np.int64], Labels],
+) -> list[bytes]:
+    """Encode many chunks; see the numpy twin.
+
+    Raises:
+        ValueError: columns are not parallel, or the ends do not cut them.
+    """
+    places, names, voxels = rows
+    marks, ids = surfaces
+    cuts, surface_cuts, places, voxels, marks = (
+        np.require(column, np.int64, ["C", "A"]) for column in (ends, surface_ends, places, voxels, marks)
+    )
+    names, ids = (np.require(column, np.uint64, ["C", "A"]) for column in (names, ids))
+    return dvid_kernels.encode_chunks(cuts, places, names, voxels, surface_cuts, marks, ids)
 
 
 def json_points(body: Buffer, limit: int) -> NDArray[np.int64] | None:

@@ -28,6 +28,7 @@ from dvid_labels.native_chunks import (
     chunk_message,
     chunk_messages,
     chunk_supervoxel_sizes,
+    encode_chunks,
     json_points,
 )
 from dvid_labels.native_errors import our_errors
@@ -48,6 +49,7 @@ __all__ = [
     "block_table",
     "body_binary_blocks",
     "body_runs",
+    "check_and_count",
     "check_block",
     "check_payloads",
     "chunk_blocks",
@@ -61,6 +63,7 @@ __all__ = [
     "decode_mapping_ops",
     "downsample_blocks",
     "encode_block",
+    "encode_chunks",
     "encode_mapping_ops",
     "encode_segmentation",
     "index_messages",
@@ -251,6 +254,18 @@ def labels_at(
         return dvid_kernels.labels_at(
             payloads, owners, places, block_shape, check_mapping(mapping), check_threads(threads), cache
         )
+
+
+def check_and_count(
+    payloads: Sequence[Buffer], block_shape: Shape, threads: int = 2
+) -> tuple[Labels, tuple[NDArray[np.int64], Labels, NDArray[np.uint32]]]:
+    """Check payloads as `check_payloads`, and count as `label_counts`; each is inflated once.
+
+    Raises:
+        LabelFormatError: a payload is damaged; the text names its index.
+    """
+    with our_errors():
+        return dvid_kernels.check_and_count(payloads, check_shape(block_shape), check_threads(threads))
 
 
 def label_counts(

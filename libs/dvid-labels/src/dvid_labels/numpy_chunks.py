@@ -8,7 +8,7 @@ import lz4.block
 import numpy as np
 from numpy.typing import NDArray
 
-from dvid_labels.index_chunks import CHUNK_SIDE, Columns, decode_chunks
+from dvid_labels.index_chunks import CHUNK_SIDE, Chunk, Columns, decode_chunks, encode_chunk
 from dvid_labels.label_indices import LabelIndices
 from dvid_labels.numpy_messages import index_messages
 from dvid_labels.runs import coarse_runs, encode_rles
@@ -21,6 +21,7 @@ __all__ = [
     "chunk_message",
     "chunk_messages",
     "chunk_supervoxel_sizes",
+    "encode_chunks",
     "json_points",
 ]
 
@@ -183,6 +184,42 @@ def chunk_supervoxel_sizes(chunks: Sequence[Buffer]) -> tuple[list[int], list[in
     rows = decode_chunks(chunks).chunk
     names, owners = np.unique(rows.supervoxels, return_inverse=True)
     return names.tolist(), np.bincount(owners.ravel(), rows.voxels, len(names)).astype(np.int64).tolist()
+
+
+def encode_chunks(
+    ends: NDArray[np.int64],
+    rows: tuple[NDArray[np.int64], Labels, NDArray[np.int64]],
+    surface_ends: NDArray[np.int64],
+    surfaces: tuple[NDArray[np.int64], Labels],
+) -> list[bytes]:
+    """Encode many chunks.
+
+    Args:
+        ends: where the rows of each chunk end, int64 (n,), ascending.
+        rows: places, supervoxels and voxels of all rows, chunk by chunk.
+        surface_ends: where the marked blocks of each chunk end, int64 (n,), ascending.
+        surfaces: their places, and the mutations that marked them.
+
+    Raises:
+        ValueError: columns are not parallel, or the ends do not cut them.
+    """
+    if (
+        len(ends) != len(surface_ends)
+        or len({len(column) for column in rows}) > 1
+        or len(surfaces[0]) != len(surfaces[1])
+    ):
+        raise ValueError("the columns differ in length")
+    for cuts, count in ((ends, len(rows[0])), (surface_ends, len(surfaces[0]))):
+        if len(cuts) and (cuts[0] < 0 or cuts[-1] > count or (cuts[1:] < cuts[:-1]).any()):
+            raise ValueError("the ends do not cut the rows into chunks")
+    places, names, voxels = rows[0].astype("<u2"), rows[1].astype("<u8"), rows[2].astype("<u4")
+    marks, ids = surfaces[0].astype("<u2"), surfaces[1].astype("<u8")
+    encoded, first, marked = [], 0, 0
+    for end, mark in zip(ends.tolist(), surface_ends.tolist(), strict=True):
+        own, own_marks = slice(first, end), slice(marked, mark)
+        encoded.append(encode_chunk(Chunk(places[own], names[own], voxels[own], marks[own_marks], ids[own_marks])))
+        first, marked = end, mark
+    return encoded
 
 
 def json_points(body: Buffer, limit: int) -> NDArray[np.int64] | None:

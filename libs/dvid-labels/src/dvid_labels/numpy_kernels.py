@@ -41,6 +41,7 @@ from dvid_labels.numpy_chunks import (
     chunk_message,
     chunk_messages,
     chunk_supervoxel_sizes,
+    encode_chunks,
     json_points,
 )
 from dvid_labels.numpy_counts import count_changes, label_counts
@@ -60,6 +61,7 @@ __all__ = [
     "block_table",
     "body_binary_blocks",
     "body_runs",
+    "check_and_count",
     "check_block",
     "check_payloads",
     "chunk_blocks",
@@ -73,6 +75,7 @@ __all__ = [
     "decode_mapping_ops",
     "downsample_blocks",
     "encode_block",
+    "encode_chunks",
     "encode_mapping_ops",
     "encode_segmentation",
     "index_messages",
@@ -158,6 +161,25 @@ def write_blocks(volume: Labels, block_shape: Shape, threads: int = 2) -> list[b
     depth, height, width = volume.shape
     grid = volume.reshape(depth // z, z, height // y, y, width // x, x).transpose(0, 2, 4, 1, 3, 5)
     return [gzip_bytes(encode_block(grid[index])) for index in np.ndindex(grid.shape[:3])]
+
+
+def check_and_count(
+    payloads: Sequence[Buffer], block_shape: Shape, threads: int = 2
+) -> tuple[Labels, tuple[NDArray[np.int64], Labels, NDArray[np.uint32]]]:
+    """Check payloads, and count the voxels of their labels.
+
+    Args:
+        payloads: the blocks.
+        block_shape: voxels that each must have (x, y, z).
+        threads: 1 to 8.
+
+    Returns:
+        What `check_payloads` returns, and what `label_counts` returns.
+
+    Raises:
+        LabelFormatError: a payload is damaged; the text names its index.
+    """
+    return check_payloads(payloads, block_shape, threads), label_counts(payloads, block_shape, None, threads)
 
 
 def check_payloads(payloads: Sequence[Buffer], block_shape: Shape, threads: int = 2) -> Labels:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+from dvid_labels import kernels
 from dvid_labels.types import Buffer, Labels
 from dvid_voxels.geometry import Triple
 from numpy.typing import NDArray
 
-from dvid_framework.api import LZ4, Txn, View
-from dvid_labelmap.index_codec import CHUNK_SIDE, Chunk, decode_chunks, encode_chunk
+from dvid_framework.api import LZ4, NONE, Txn, View
+from dvid_labelmap.index_codec import CHUNK_SIDE, decode_chunks
 from dvid_labelmap.keys import chunk_key
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
 Integers: TypeAlias = NDArray[np.int64]
 _STEPS = np.array((1, CHUNK_SIDE, CHUNK_SIDE**2))
 _EMPTY = bytes(8)  # a chunk without rows
+_LEAST_PACKED = 256  # bytes of a chunk from which packing is worth its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +136,14 @@ class ChunkRows:
         blocks = self.groups << 9 | self.places
         return blocks[np.append(True, blocks[1:] != blocks[:-1])] if len(blocks) else blocks
 
-    def chunk(self, first: int, last: int, surface_first: int, surface_last: int) -> Chunk:
-        """Return the stored form of rows first to last (excluded)."""
-        return Chunk(
-            self.places[first:last].astype("<u2"),
-            self.supervoxels[first:last],
-            self.voxels[first:last].astype("<u4"),
-            self.surface_places[surface_first:surface_last].astype("<u2"),
-            self.surface_ids[surface_first:surface_last],
+    def encoded(self, count: int) -> list[bytes]:
+        """Return the stored bytes of so many chunks; one without rows has none either."""
+        numbers = np.arange(1, count + 1)
+        return kernels.encode_chunks(
+            np.searchsorted(self.groups, numbers),
+            (self.places, self.supervoxels, self.voxels),
+            np.searchsorted(self.surface_groups, numbers),
+            (self.surface_places, self.surface_ids),
         )
 
 
@@ -183,17 +185,12 @@ def write_chunks(txn: Txn, keys: Sequence[bytes], before: ChunkRows, after: Chun
         before: what they held.
         after: what they hold now.
     """
-    numbers = np.arange(len(keys) + 1)
     present = np.bincount(before.groups, minlength=len(keys)).tolist()
-    ends = np.searchsorted(after.groups, numbers).tolist()
-    surface_ends = np.searchsorted(after.surface_groups, numbers).tolist()
-    for number, key in enumerate(keys):
-        if ends[number] == ends[number + 1]:
-            if present[number]:
-                txn.delete(key)
-            continue
-        chunk = after.chunk(ends[number], ends[number + 1], surface_ends[number], surface_ends[number + 1])
-        txn.put(key, encode_chunk(chunk), LZ4)
+    for key, was_there, value in zip(keys, present, after.encoded(len(keys)), strict=True):
+        if value != _EMPTY:
+            txn.put(key, value, LZ4 if len(value) >= _LEAST_PACKED else NONE)
+        elif was_there:
+            txn.delete(key)
 
 
 def chunk_keys(bodies: Labels, chunks: Integers) -> list[bytes]:

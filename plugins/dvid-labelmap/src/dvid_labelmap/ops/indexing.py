@@ -65,6 +65,11 @@ def count_rows(payloads: Sequence[Buffer | None], coordinates: Integers, block_s
     """
     with stored_blocks(0, coordinates):  # type: ignore[arg-type]  # rows of the array do as triples
         blocks, labels, voxels = kernels.label_counts(payloads, block_size, None, THREADS)
+    return _of_labels(blocks, labels, voxels)
+
+
+def _of_labels(blocks: NDArray[np.int64], labels: Labels, voxels: NDArray[np.uint32]) -> _Counts:
+    """Leave out label 0."""
     kept = labels != 0
     return blocks[kept], labels[kept], voxels[kept].astype(np.int64)
 
@@ -76,6 +81,7 @@ def index_blocks(
     coordinates: Integers,
     payloads: Sequence[Buffer],
     former: Sequence[Sequence[Buffer | None]],
+    counts: tuple[NDArray[np.int64], Labels, NDArray[np.uint32]] | None = None,
 ) -> None:
     """Add to a transaction what the indices of bodies are after blocks of scale 0 were written.
 
@@ -88,12 +94,14 @@ def index_blocks(
         coordinates: block coordinates, int64 (n, 3) as x, y, z, each once.
         payloads: the written blocks.
         former: what was in their places; several lists where several versions were merged.
+        counts: voxels of the labels in the written blocks, as `kernels.label_counts`, if they are known.
 
     Raises:
         CorruptValue: a stored block or a part of an index is damaged.
     """
     size = instance.settings.block_size
-    counted = [count_rows(payloads, coordinates, size), *(count_rows(old, coordinates, size) for old in former)]
+    written = count_rows(payloads, coordinates, size) if counts is None else _of_labels(*counts)
+    counted = [written, *(count_rows(old, coordinates, size) for old in former)]
     blocks, labels = (np.concatenate([rows[column] for rows in counted]) for column in (0, 1))
     voxels = np.zeros(len(blocks), np.int64)
     voxels[: len(counted[0][0])] = counted[0][2]

@@ -44,12 +44,14 @@ class BlockWrite:
         payloads: what is stored of each.
         extents: the voxels that are written.
         largest: the largest label among them.
+        counts: number of the block, label, and voxels of each label in each block, if they were counted.
     """
 
     coordinates: NDArray[np.int64]
     payloads: Sequence[Buffer]
     extents: Extents
     largest: int
+    counts: tuple[NDArray[np.int64], Labels, NDArray[np.uint32]] | None = None
 
 
 def check_target(box: Box, block_size: Triple) -> None:
@@ -64,12 +66,13 @@ def check_target(box: Box, block_size: Triple) -> None:
         raise BadRequest(f"at most {MOST_BLOCKS} blocks can be written at once")
 
 
-def blocks_of_stream(body: bytes, block_size: Triple) -> BlockWrite | None:
+def blocks_of_stream(body: bytes, block_size: Triple, *, counting: bool = False) -> BlockWrite | None:
     """Read and check a stream of gzipped label blocks; of several for one place the last counts.
 
     Args:
         body: the stream.
         block_size: voxels that each block must have (x, y, z).
+        counting: whether to count labels as well, for the indices of bodies.
 
     Returns:
         The blocks, or None if there are none.
@@ -81,7 +84,11 @@ def blocks_of_stream(body: bytes, block_size: Triple) -> BlockWrite | None:
         found, payloads = parse_block_stream(body, MOST_BLOCKS)
         if not payloads:
             return None
-        largest = kernels.check_payloads(payloads, block_size, THREADS)
+        counts = None
+        if counting:
+            largest, counts = kernels.check_and_count(payloads, block_size, THREADS)
+        else:
+            largest = kernels.check_payloads(payloads, block_size, THREADS)
         coordinates = found.astype(np.int64)
         first, last = coordinates.min(axis=0), coordinates.max(axis=0)
         low, high = _corner(first, block_size), _corner(last + 1, block_size)
@@ -90,7 +97,8 @@ def blocks_of_stream(body: bytes, block_size: Triple) -> BlockWrite | None:
     rows = list(places.values())
     if len(rows) < len(payloads):
         coordinates, payloads, largest = coordinates[rows], [payloads[row] for row in rows], largest[rows]
-    return BlockWrite(coordinates, payloads, Extents.of(box), int(largest.max()))
+        counts = None  # they are of other rows
+    return BlockWrite(coordinates, payloads, Extents.of(box), int(largest.max()), counts)
 
 
 def _corner(coordinate: NDArray[np.int64], block_size: Triple) -> Triple:
@@ -172,7 +180,7 @@ def store_voxels(
                 put_blocks(txn, scale, coordinates, payloads)
         if indexing and instance.settings.indexed_labels:
             former = stored_payloads(view, write.coordinates)
-            index_blocks(instance, view, txn, write.coordinates, write.payloads, [former])
+            index_blocks(instance, view, txn, write.coordinates, write.payloads, [former], write.counts)
         own = instance.own_extents(number)
         grown = write.extents if own is None else own.grown(write.extents)
         if grown != own:

@@ -94,10 +94,10 @@ def _write_scale(request: LabelRequest, scale: str | None) -> int:
     return level
 
 
-async def _read_blocks(request: LabelRequest) -> BlockWrite | None:
+async def _read_blocks(request: LabelRequest, *, counting: bool = False) -> BlockWrite | None:
     # What is stored of a stream is never less than the stream.
     body = await request.read_body(min(request.server.limits.body_bytes, request.server.limits.mutation_bytes))
-    return await request.run(blocks_of_stream, body, request.instance.settings.block_size)
+    return await request.run(blocks_of_stream, body, request.instance.settings.block_size, counting=counting)
 
 
 @post("/blocks")
@@ -119,11 +119,12 @@ async def post_blocks(
     if downres == "true" and level:
         raise BadRequest("downres=true makes lower scales of scale 0 only")
     with request.throttled():
-        write = await _read_blocks(request)
+        indexing = noindexing != "true"
+        counting = indexing and not level and request.instance.settings.indexed_labels
+        write = await _read_blocks(request, counting=counting)
         if write is not None and level:
             await write_in_turn(request, write, store_blocks, scale=level, numbered=True)
         elif write is not None:
-            indexing = noindexing != "true"
             await write_in_turn(request, write, store_voxels, downres=downres == "true", indexing=indexing)
     return empty(200, NOT_DURABLE)
 

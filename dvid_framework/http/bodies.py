@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from dvid_framework.errors import BadRequest
+from dvid_framework.http.json_bodies import decode_json
 
-__all__ = ["LogBody", "NoteBody", "fold_keys", "texts_of"]
+__all__ = ["LOG_BYTES", "LogBody", "NoteBody", "fold_keys", "texts_of"]
 
+LOG_BYTES = 4 << 20
+"""How long a body of log lines or a note may be."""
 _T = TypeVar("_T")
 
 
@@ -50,10 +53,10 @@ def fold_keys(body: bytes, struct: type[_T], empty_allowed: bool = False) -> _T:
     """
     if empty_allowed and not body.strip():
         body = b"{}"
+    document = decode_json(body, any_case=True)
+    if not isinstance(document, dict):
+        raise BadRequest("the body must be a JSON object")
     try:
-        document = msgspec.json.decode(body)
-        if not isinstance(document, dict):
-            raise BadRequest("the body must be a JSON object")
         lowered = {key.lower(): value for key, value in document.items() if value is not None}
         return msgspec.convert(lowered, struct)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
 import litestar
-import msgspec
 
 from dvid_framework.errors import BadRequest, DvidError, TooLarge
+from dvid_framework.http.json_bodies import decode_json
 from dvid_framework.instances.instance import Instance
 from dvid_framework.versions.gate import WAIT_SECONDS
 from dvid_framework.versions.record import VersionRecord
@@ -206,13 +206,9 @@ class _BodyRequest(litestar.Request[Any, Any, Any]):
         """Return the body as JSON of a type.
 
         Raises:
-            BadRequest: it is no JSON, or not of that type.
+            BadRequest: it is no JSON, not of that type, or says one thing twice.
         """
-        body = await self.read_body(limit)
-        try:
-            return msgspec.json.decode(body, type=value_type)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
-            raise BadRequest(f"the body is not the JSON that is wanted: {error}") from error
+        return decode_json(await self.read_body(limit), value_type)
 
     async def run(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Run a function that takes more than a millisecond in the server's thread pool."""
@@ -241,10 +237,7 @@ class CoreRequest(_BodyRequest):
         body = await self.read_body(1 << 20)
         if not body.strip():
             return {}
-        try:
-            config = msgspec.json.decode(body)
-        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-            raise BadRequest(f"the body is no JSON: {error}") from error
+        config = decode_json(body, any_case=True)
         if not isinstance(config, dict):
             raise BadRequest("the body must be a JSON object")
         return config

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from litestar.params import FromPath
 
 from dvid_framework.errors import BadRequest
@@ -13,6 +12,7 @@ from dvid_framework.http.access.guard import check_readable
 from dvid_framework.http.answers import Answer, binary, empty, json_answer, text_answer
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.help import type_help
+from dvid_framework.http.json_bodies import decode_json
 from dvid_framework.http.routes_jobs import instance_jobs
 from dvid_framework.http.routing import get, point_read, post
 from dvid_framework.instances.instance import Instance
@@ -40,11 +40,8 @@ def info(call: Call) -> Answer:
 async def post_info(request: _Request) -> Answer:
     """Change settings in the types that allow it; in all others answer as GET does, and change nothing."""
     body = await request.read_body(1 << 20)
-    try:
-        config = msgspec.json.decode(body) if body.strip() else {}
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        config = None
     if type(request.instance).post_info is not Instance.post_info:
+        config = decode_json(body) if body.strip() else {}
         if not isinstance(config, dict):
             raise BadRequest("the body must be a JSON object of settings")
         await request.run(request.instance.post_info, request.version, config, request.who)
@@ -67,10 +64,7 @@ async def tags(request: _Request) -> Answer:
 async def post_tags(request: _Request) -> Answer:
     """Add tags, a JSON object of texts; with `replace=true` put them in place of all there are. Not versioned."""
     body = await request.read_body(1 << 20)
-    try:
-        given = msgspec.json.decode(body, type=dict[str, str]) if body.strip() else {}
-    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-        raise BadRequest(f"tags must be a JSON object of texts: {error}") from error
+    given = decode_json(body, dict[str, str]) if body.strip() else {}
     kept = {} if request.flag("replace") else (request.instance.record.tags or {})
     await request.run(request.instance.save_tags, {**kept, **given}, request.who)
     return empty()

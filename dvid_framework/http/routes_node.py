@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from dvid_framework.errors import BadRequest
 from dvid_framework.http.answers import Answer, empty, json_answer
-from dvid_framework.http.bodies import LogBody, NoteBody, fold_keys
+from dvid_framework.http.bodies import LOG_BYTES, LogBody, NoteBody, fold_keys
 from dvid_framework.http.call import CoreRequest
 from dvid_framework.http.routing import get, post
 from dvid_framework.versions.changes import add_branch, add_child, add_tag, commit_version, log_lines
@@ -48,7 +48,7 @@ async def note(request: CoreRequest, uuid: FromPath[str]) -> Answer:
 async def set_note(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     """Set the note of an open version: `{"note": "..."}`."""
     del uuid
-    body: NoteBody = await request.read_json(NoteBody)
+    body: NoteBody = await request.read_json(NoteBody, LOG_BYTES)
     entry = {"Action": "nodenote", "UUID": request.version.uuid, "Note": body.note}
     repos = request.server.repos
     await request.run(repos.update_version, request.repo, request.version.id, entry, request.who, note=body.note)
@@ -66,7 +66,7 @@ async def log(request: CoreRequest, uuid: FromPath[str]) -> Answer:
 async def add_log(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     """Add lines to the log of an open version: `{"log": ["...", ...]}`."""
     del uuid
-    body: LogBody = await request.read_json(LogBody)
+    body: LogBody = await request.read_json(LogBody, LOG_BYTES)
     repos, repo, number = request.server.repos, request.repo, request.version.id
 
     def add() -> None:

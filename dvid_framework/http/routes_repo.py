@@ -10,7 +10,7 @@ from dvid_framework.errors import BadRequest
 from dvid_framework.http.access.guard import visible_versions
 from dvid_framework.http.answers import Answer, empty, json_answer
 from dvid_framework.http.auth import need_admin
-from dvid_framework.http.bodies import LogBody, fold_keys, texts_of
+from dvid_framework.http.bodies import LOG_BYTES, LogBody, fold_keys, texts_of
 from dvid_framework.http.call import CoreRequest
 from dvid_framework.http.repo_json import repo_json
 from dvid_framework.http.routing import get, post
@@ -99,7 +99,7 @@ async def repo_log(request: CoreRequest, uuid: FromPath[str]) -> Answer:
 async def add_repo_log(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     """Add lines to the repo's log: `{"log": ["...", ...]}`."""
     del uuid
-    body: LogBody = await request.read_json(LogBody)
+    body: LogBody = await request.read_json(LogBody, LOG_BYTES)
     repos, repo = request.server.repos, request.repo
 
     def add() -> None:

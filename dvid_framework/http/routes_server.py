@@ -78,6 +78,8 @@ async def settings(request: CoreRequest) -> Answer:
     for name in ("gc", "throttle"):
         if name in config:
             try:
+                if isinstance(config[name], bool | float):
+                    raise TypeError(name)
                 changed[name] = int(config[name])
             except (TypeError, ValueError) as error:
                 raise BadRequest(f"setting {name!r} must be a whole number") from error

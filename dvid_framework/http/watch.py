@@ -12,8 +12,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["Bounds", "WatchedProtocol"]
 
-_DISCARDED_BYTES = 64 << 10  # of a body that nobody wants
-_DISCARDING_SECONDS = 2.0  # for the other side to read why
+# Of a body that was refused so much is thrown away unseen: most clients read the answer only when they have sent all.
+_DISCARDED_BYTES = 32 << 20
+_DISCARDING_SECONDS = 2.0
 _LINGER_NOT = struct.pack("ii", 1, 0)
 _FULL = b"the server has as many connections as it may have; try again\n"
 _REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"

@@ -79,17 +79,6 @@ def test_a_process_ends_by_sigterm_with_status_0_and_leaves_a_clean_folder(
     assert report.counts["data records"] == 1
 
 
-def test_it_listens_on_loopback_alone(dvid_process: ProcessFactory) -> None:
-    process = dvid_process()
-    listening = []
-    for line in Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]:
-        local, state = line.split()[1], line.split()[3]
-        if state == "0A" and int(local.split(":")[1], 16) == process.port:
-            listening.append(local.split(":")[0])
-    assert listening == ["0100007F"]
-    assert not Path(f"/proc/{process.pid}/net/tcp6").read_text().count(f":{process.port:04X} ")
-
-
 def test_a_config_file_is_obeyed(dvid_server: ServerFactory, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text('[server]\nnote = "hello"\npassword = "x1y2"\n[store.main]\nengine = "memory"\n')

@@ -45,6 +45,23 @@ def test_an_attack_in_any_part_of_a_path_is_an_ordinary_answer(tiny_server: Serv
     assert client.get("/api/heartbeat").text == "OK"
 
 
+def test_200_mixtures_of_attacks_stay_ordinary_too(tiny_server: ServerThread) -> None:
+    client, chance = tiny_server.client, random.Random(9)
+    (tiny_server.data.parent / "canary").write_bytes(_CANARY)
+    root = client.new_repo()
+    client.new_instance(root, "tiny", "t")
+    short = [attack for attack in _ATTACKS if len(attack) < 100]
+    for _ in range(200):
+        mixed = "/".join("".join(chance.choices(short, k=chance.randint(1, 3))) for _ in range(chance.randint(1, 4)))
+        sent = quote_from_bytes(mixed.encode("latin-1"), safe="%/:;{}<>*$`|~.\\")
+        for template in ("/{}", "/api/help/{}", "/api/node/{root}/t/pair/{}", "/api/node/{root}/{}", "/schema/{}"):
+            for method in ("GET", "POST"):
+                reply = client.request(method, template.replace("{root}", root).replace("{}", sent), b"")
+                assert reply.status < 500, sent
+                assert not any(words in reply.body for words in (_CANARY, b"root:x:", str(tiny_server.data).encode()))
+    assert client.get("/api/heartbeat").text == "OK"
+
+
 def test_random_keys_come_back_byte_for_byte(tiny_server: ServerThread) -> None:
     client, chance = tiny_server.client, random.Random(3)
     root = client.new_repo()

@@ -111,6 +111,10 @@ class Store(Reader):
     def heal(self) -> None:
         """Try to take writes again if one has failed; the core calls this twice a second, and it must not raise."""
 
+    def landmark(self) -> str:
+        """Return a text, without line breaks, of what is durable of the store's own files; see `check_landmark`."""
+        return ""
+
     def approximate_bytes(self, start: bytes, stop: bytes) -> int:
         """Return about how many bytes the keys from start to stop (excluded) and their values take."""
         return sum(len(key) + len(value) for key, value in self.scan(start, stop))
@@ -145,6 +149,18 @@ class StoreEngine(ABC):
         finally:
             store.close()
         return []
+
+    def check_landmark(self, path: Path, landmark: str) -> None:
+        """Look for files that were durable and are shorter now, or gone, before the store is opened.
+
+        Args:
+            path: where the store is.
+            landmark: what `Store.landmark` told last.
+
+        Raises:
+            CorruptValue: there are such files.
+        """
+        del path, landmark
 
     def cut_torn_tail(self, path: Path, durable: int, options: Mapping[str, Any]) -> bool:
         """Remove what a power cut tore at the end of a store, if no mutation up to `durable` is lost by it.

@@ -16,16 +16,17 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import plyvel
 import structlog
 
-from dvid_framework.errors import StorageError, StoreFull, StoreInUse, StoreReopening
+from dvid_framework.errors import CorruptValue, StorageError, StoreFull, StoreInUse, StoreReopening
+from dvid_framework.storage import keys
 from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
 from dvid_framework.storage.batch import Batch
-from dvid_framework.storage.leveldb_database import Database, can_take, log_bytes
-from dvid_framework.storage.leveldb_log import cut_torn_tail
+from dvid_framework.storage.leveldb_database import Database, can_take, log_bytes, newest_log
+from dvid_framework.storage.leveldb_log import check_current, check_landmark, cut_torn_tail, sync_manifest
 from dvid_framework.storage.leveldb_reading import LevelDBReader, LevelDBSnapshot, errors_of, is_full
 from dvid_framework.storage.log import last_mutation
 
@@ -60,6 +61,9 @@ class LevelDBStore(Store):
         self._writing = threading.Lock()
         self._failure: str | None = None
         self._curable = False
+        self._present_log: int | None = None  # an open file
+        self._synced_logs: dict[str, int] = {}
+        self._synced_manifest = ""
         self._over_quota = False  # there is room by what the file system says, and yet nothing can be written
         self._well = threading.Condition()
         self._healed = self._next_try = 0.0
@@ -119,11 +123,35 @@ class LevelDBStore(Store):
             with self._writing:  # so that nothing is written behind half a batch
                 self._check_health()
                 self._check_room(batch.stored_bytes)
+                before = self._length_of_present_log()
                 try:
                     unit.write()
                 except plyvel.Error as error:
                     self._fail(f"LevelDB failed writing: {error}", is_full(error))
                     raise
+                if self._length_of_present_log() == before:
+                    self._follow_log()
+
+    def _length_of_present_log(self) -> int:
+        return 0 if self._present_log is None else os.fstat(self._present_log).st_size
+
+    def _follow_log(self) -> None:
+        """LevelDB writes to another log: what is in the last one must not be lost where the new one is kept."""
+        self._sync_present_log()
+        newest = newest_log(self._path)
+        if newest is not None:
+            self._present_log = os.open(newest, os.O_RDONLY)
+
+    def _sync_present_log(self) -> None:
+        file, self._present_log = self._present_log, None
+        if file is None:
+            return
+        try:
+            os.fdatasync(file)
+        except OSError as error:  # what was written is written: who needs it durable is told
+            self._fail(f"syncing a log failed: {error}", error.errno in _FULL_NUMBERS)
+        finally:
+            os.close(file)
 
     def _wait_until_healed(self) -> None:
         """Wait a little where there is room again; never on an event loop, which others need to let the store go."""
@@ -169,22 +197,37 @@ class LevelDBStore(Store):
         # Not an empty synced batch: that would sync the present log file alone, and a write just before may be in
         # the one that LevelDB has just rotated out, unsynced, while its table is still being made.
         with self._database.use():
-            for log in self._path.glob("*.log"):
-                self._sync_file(log)
+            sizes = {log.name: self._sync_file(log) for log in self._path.glob("*.log")}
+            self._synced_logs = {name: size for name, size in sizes.items() if size}
 
-    def _sync_file(self, log: Path) -> None:
+    def _sync_file(self, log: Path) -> int:
+        """Sync a log; returns how long it was before, and 0 if there is none any more."""
         try:
             file = os.open(log, os.O_RDONLY)
         except FileNotFoundError:
-            return  # its table is complete and synced, so LevelDB removed it
+            return 0  # its table is complete and synced, so LevelDB removed it
         try:
+            size = os.fstat(file).st_size
             os.fdatasync(file)
         except OSError as error:
-            full = error.errno in _FULL_NUMBERS
-            self._fail(f"syncing {log.name} failed: {error}", full)
-            raise (StoreFull if full else StorageError)(f"syncing {log.name} failed: {error}") from error
+            self._fail_sync(log.name, error)
         finally:
             os.close(file)
+        return size
+
+    def _fail_sync(self, name: str, error: OSError) -> NoReturn:
+        full = error.errno in _FULL_NUMBERS
+        self._fail(f"syncing {name} failed: {error}", full)
+        raise (StoreFull if full else StorageError)(f"syncing {name} failed: {error}") from error
+
+    def landmark(self) -> str:
+        with self._database.use():
+            manifest = sync_manifest(self._path, self._synced_manifest)
+            newest = newest_log(self._path)  # of an older one nobody knows here whether it is needed any more
+            settled = sync_manifest(self._path, manifest) == manifest
+        self._synced_manifest = manifest
+        size = self._synced_logs.get(newest.name, 0) if newest is not None and settled else 0
+        return f"{manifest} {newest.name}:{size}" if newest is not None and size else manifest
 
     def heal(self) -> None:
         """Open the database again once there is room, if a write or a sync found none."""
@@ -214,6 +257,9 @@ class LevelDBStore(Store):
             if self._lock_file is None:
                 return
             self._database.close()
+            if self._present_log is not None:
+                os.close(self._present_log)
+                self._present_log = None
             os.close(self._lock_file)
             self._lock_file = None
 
@@ -250,6 +296,7 @@ class LevelDBEngine(StoreEngine):
         buffer_bytes = int(options.get("write_buffer_bytes", _BUFFER_BYTES))
 
         def open_database() -> Any:
+            check_current(path)
             with errors_of(f"opening {path}"):
                 return plyvel.DB(
                     str(path),
@@ -271,13 +318,20 @@ class LevelDBEngine(StoreEngine):
             raise
         return LevelDBStore(database, path, lock_file, buffer_bytes)
 
+    def check_landmark(self, path: Path, landmark: str) -> None:
+        """See `leveldb_log`."""
+        check_landmark(path, landmark)
+
     def cut_torn_tail(self, path: Path, durable: int, options: Mapping[str, Any]) -> bool:
         """Cut a damaged end off LevelDB's own log; see `leveldb_log`."""
 
         def last_number(copy: Path) -> int:
             store = self.open(copy, options)
             try:
-                return last_mutation(store)
+                last = last_mutation(store)
+                if sum(1 for _ in store.scan_keys(keys.LOG, keys.LOG_BY_VERSION)) != last:
+                    raise CorruptValue("mutations in the midst are missing")
+                return last
             finally:
                 store.close()
 

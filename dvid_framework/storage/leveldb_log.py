@@ -16,11 +16,14 @@ from pathlib import Path
 import google_crc32c
 import structlog
 
-__all__ = ["cut_torn_tail", "intact_bytes"]
+from dvid_framework.errors import CorruptValue
+
+__all__ = ["check_current", "check_landmark", "cut_torn_tail", "intact_bytes", "sync_manifest"]
 
 _BLOCK = 32768
 _HEADER = 7
 _MASK_DELTA = 0xA282EAD8
+_RESTORE = "restore a copy, or remove the mark beside the store to accept the loss"
 _log = structlog.get_logger("dvid.storage")
 
 
@@ -50,6 +53,76 @@ def intact_bytes(log: bytes) -> int:
     return whole
 
 
+def _manifest(folder: Path) -> Path | None:
+    """Return the file that tells which tables there are."""
+    try:
+        name = (folder / "CURRENT").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return folder / name if name.startswith("MANIFEST-") and "/" not in name else None
+
+
+def sync_manifest(folder: Path, known: str) -> str:
+    """Return name and length of the manifest, of which all is durable; `known` is what was told last."""
+    manifest = _manifest(folder)
+    if manifest is None:
+        return known
+    file = os.open(manifest, os.O_RDONLY)
+    try:
+        told = f"{manifest.name}:{os.fstat(file).st_size}"
+        if told != known:
+            os.fdatasync(file)
+    finally:
+        os.close(file)
+    return told
+
+
+def check_current(folder: Path) -> None:
+    """Refuse a folder with data that lacks the file CURRENT: LevelDB would begin an empty store there.
+
+    Raises:
+        CorruptValue: so it is.
+    """
+    if (folder / "CURRENT").exists() or not folder.exists():
+        return
+    if any(file.suffix in (".ldb", ".sst", ".log") and file.stat().st_size for file in folder.iterdir()):
+        raise CorruptValue(f"{folder / 'CURRENT'} is gone: restore a copy, or run `dvid repair`")
+
+
+def check_landmark(folder: Path, landmark: str) -> None:
+    """Refuse a store whose files are shorter than they were when all of that was durable.
+
+    LevelDB takes a manifest that ends early for a whole one, and removes the tables that it does not name; and a log
+    that is gone for one that it has written as a table.
+
+    Args:
+        folder: the folder of the LevelDB.
+        landmark: name and length of the manifest, and of the logs that belonged to it then.
+
+    Raises:
+        CorruptValue: a file is shorter, older or gone.
+    """
+    marked = {
+        name: int(size) for name, _, size in (part.rpartition(":") for part in landmark.split()) if size.isdigit()
+    }
+    manifest = _manifest(folder)
+    if not marked or manifest is None:
+        return
+    name = next((name for name in marked if name.startswith("MANIFEST-")), "")
+    if not name or not manifest.exists():
+        return  # LevelDB itself says so
+    if manifest.name < name or (manifest.name == name and manifest.stat().st_size < marked[name]):
+        raise CorruptValue(f"{folder / manifest.name} is shorter or older than it was: {_RESTORE}")
+    if manifest.name == name and intact_bytes(manifest.read_bytes()[: marked[name]]) < marked[name]:
+        raise CorruptValue(f"{folder / manifest.name} is damaged: {_RESTORE}")
+    if manifest.name != name or manifest.stat().st_size != marked[name]:
+        return  # it has gone on since, and may have written logs as tables
+    for log, size in marked.items():
+        file = folder / log
+        if log != name and (not file.exists() or file.stat().st_size < size):
+            raise CorruptValue(f"{file} is shorter than it was, or gone: {_RESTORE}")
+
+
 def _opens_with(folder: Path, cuts: dict[str, int], last_number: Callable[[Path], int]) -> int:
     """Return the last mutation of a copy of the store with its logs cut; tables are linked and not copied."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".cut-") as scratch:
@@ -77,12 +150,17 @@ def cut_torn_tail(folder: Path, durable: int, last_number: Callable[[Path], int]
         Whether something was cut. False: there is no damage of this kind, or cutting would lose durable mutations.
     """
     cuts = {}
-    for log in sorted(folder.glob("*.log")):
+    manifest = _manifest(folder)
+    judged = sorted(folder.glob("*.log")) + ([manifest] if manifest is not None and manifest.exists() else [])
+    for log in judged:
         content = log.read_bytes()
         intact = intact_bytes(content)
         if intact < len(content):
             cuts[log.name] = intact
-    if not cuts or _opens_with(folder, cuts, last_number) < durable:
+    try:
+        if not cuts or _opens_with(folder, cuts, last_number) < durable:
+            return False
+    except CorruptValue:
         return False
     for name, size in cuts.items():
         log = folder / name

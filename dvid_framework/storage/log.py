@@ -17,7 +17,7 @@ from dvid_framework.storage.base import Reader, Store
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.envelope import LZ4, open_value, seal_value
 
-__all__ = ["CommitLog", "last_mutation", "read_mark"]
+__all__ = ["CommitLog", "last_mutation", "read_landmark", "read_mark"]
 
 _SYNC_SECONDS = 0.5  # how long an undurable mutation may wait for its fsync
 
@@ -33,8 +33,15 @@ def read_mark(mark: Path | None) -> int:
     """Return the number in a mark file; 0 without one."""
     if mark is None or not mark.exists():
         return 0
-    text = mark.read_text().split()
-    return int(text[0]) if text and text[0].isdigit() else 0
+    text = mark.read_text(errors="replace").split()
+    return int(text[0]) if text and text[0].isascii() and text[0].isdigit() else 0
+
+
+def read_landmark(mark: Path | None) -> str:
+    """Return what a mark file says of the store's own files; empty without one."""
+    if mark is None or not mark.exists():
+        return ""
+    return mark.read_text(errors="replace").partition("\n")[0].partition(" ")[2]
 
 
 class CommitLog:
@@ -152,7 +159,7 @@ class CommitLog:
         """The mark may lag behind and never runs ahead."""
         if self._mark is not None:
             fresh = self._mark.with_suffix(".mark-new")
-            fresh.write_text(f"{number:020d}\n")
+            fresh.write_text(f"{number:020d} {self.store.landmark()}".rstrip() + "\n")
             fresh.replace(self._mark)
 
     def wait(self, after: int, timeout: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 from dvid_framework.errors import BadRequest, CorruptValue
 from dvid_framework.storage.base import StoreEngine
 from dvid_framework.storage.grids import GridEngine, Grids
-from dvid_framework.storage.log import CommitLog, read_mark
+from dvid_framework.storage.log import CommitLog, read_landmark, read_mark
 
 __all__ = ["DEFAULT", "StoreConfig", "Stores"]
 
@@ -98,6 +99,7 @@ class Stores:
         config.path.parent.mkdir(parents=True, exist_ok=True)
         check_format(config.path.parent)
         mark = config.path.with_suffix(".mark")
+        engine.check_landmark(config.path, read_landmark(mark))
         try:
             store = engine.open(config.path, config.options)
         except CorruptValue:
@@ -177,5 +179,19 @@ def check_format(folder: Path) -> None:
             raise BadRequest(f"{folder} has the storage format {text}; this release reads format {_FORMAT}")
     else:
         fresh = folder / "FORMAT.new"
-        fresh.write_text(f"{_FORMAT}\n")
+        with fresh.open("w") as file:
+            file.write(f"{_FORMAT}\n")
+            file.flush()
+            os.fsync(file.fileno())
         fresh.replace(mark)
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in a folder, and its own, survive a power loss."""
+    for place in (folder, folder.resolve().parent):
+        opened = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)

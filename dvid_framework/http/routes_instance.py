@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from litestar.params import FromPath
 
 from dvid_framework.errors import BadRequest

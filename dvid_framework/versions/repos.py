@@ -117,19 +117,25 @@ class Repos:
         mutation = Mutation(repo=number, time=now_rfc3339(), user=user, entries=entries, internal=True)
         if versions:
             mutation.version = versions[-1].id
+        ids = None  # made before the write: after it nothing may fail that keeps the server from knowing of it
+        if repo is not None and repo.id not in self._repos:
+            ids = MutationIds(self.log.store, repo.id, self._first_mutation_id)
         written = self.log.commit(batch, msgspec.msgpack.encode(mutation))
         self._counters = counters
-        self._show(repo, versions, instances)
+        self._show(repo, versions, instances, ids)
         self.log.make_durable(written)
 
     def _show(
-        self, repo: RepoRecord | None, versions: tuple[VersionRecord, ...], instances: tuple[InstanceRecord, ...]
+        self,
+        repo: RepoRecord | None,
+        versions: tuple[VersionRecord, ...],
+        instances: tuple[InstanceRecord, ...],
+        ids: MutationIds | None,
     ) -> None:
-        if repo and repo.id in self._repos:
-            self._repos[repo.id].record = repo
-        elif repo:
-            ids = MutationIds(self.log.store, repo.id, self._first_mutation_id)
+        if repo and ids is not None:
             self._repos[repo.id] = Repo(repo, Dag(()), ids)
+        elif repo:
+            self._repos[repo.id].record = repo
         for version in versions:
             dag = self._repos[version.repo].dag
             if version.uuid in self._versions:

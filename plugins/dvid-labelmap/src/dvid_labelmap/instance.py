@@ -12,13 +12,14 @@ import msgspec
 from dvid_labels.kernels import BlockCache
 from dvid_voxels.geometry import Triple
 
-from dvid_framework.api import Instance, InstanceContext, VersionRecord, Work
+from dvid_framework.api import BadRequest, Instance, InstanceContext, VersionRecord, View, Work
 from dvid_labelmap.keys import EXTENTS
 from dvid_labelmap.model import Extents, LabelMapSettings, changed_settings
 from dvid_labelmap.ops.body_index import supervoxel_sizes
 from dvid_labelmap.ops.checking import damaged_blocks
 from dvid_labelmap.ops.counters import Counters
 from dvid_labelmap.ops.extents import extents_at, read_extents
+from dvid_labelmap.ops.grid import GridView
 from dvid_labelmap.ops.index_build import INDEX_JOB, IndexBuild, build_indices
 from dvid_labelmap.ops.index_checking import wrong_bodies, wrong_mappings
 from dvid_labelmap.ops.mapping import body_mapping
@@ -77,6 +78,22 @@ class LabelMapInstance(Instance):
     def members(self, version: VersionRecord) -> Collection[int]:
         """Return the ids of all versions whose data a version sees."""
         return self.repo.dag.lineage(self.number_of(version)).members
+
+    def view(self, version: VersionRecord) -> View:
+        """Return one state of the data; blocks are those of the grid store that the instance shows, if it shows one."""
+        plain = super().view(version)
+        if not self.settings.shows_grid:
+            return plain
+        return GridView(plain, self.instances.grid(self.settings.grid_store), self.settings)
+
+    def check_writable(self) -> None:
+        """Check that voxels can be written.
+
+        Raises:
+            BadRequest: the instance shows those of somebody else.
+        """
+        if self.settings.shows_grid:
+            raise BadRequest(f"{self.name!r} shows the grid store {self.settings.grid_store!r}, which is only read")
 
     # -- extents
 
@@ -202,6 +219,8 @@ class LabelMapInstance(Instance):
 
     def check(self, version: VersionRecord) -> Iterable[str]:
         """Yield a sentence for each block of a version that is damaged, and each body that is not what blocks say."""
+        if self.settings.shows_grid:
+            return  # the voxels are somebody else's
         with self.view(version) as view:
             damaged = list(damaged_blocks(view, self.settings.block_size))
             yield from damaged

@@ -40,8 +40,9 @@ class LabelMapSettings(msgspec.Struct, kw_only=True, frozen=True):
         min_point: first voxel of the extents that a version without its own shows.
         max_point: last voxel of the same.
         background: kept and shown, without effect.
-        grid_store: likewise.
-        scale_level: likewise.
+        grid_store: the configured store of labels that the instance shows; empty for an instance with its own.
+        scale_level: which of its scales is scale 0.
+        shows_grid: whether it shows one; those of earlier releases only kept the two settings before.
         indexed_labels: whether the instance knows where each label is, and counts labels.
         max_downres_level: the lowest resolution that is made: each scale halves the one before.
     """
@@ -54,6 +55,7 @@ class LabelMapSettings(msgspec.Struct, kw_only=True, frozen=True):
     background: int = 0
     grid_store: str = ""
     scale_level: int = 0
+    shows_grid: bool = False
     indexed_labels: bool = True
     max_downres_level: int = 0
 
@@ -216,4 +218,7 @@ def changed_settings(settings: LabelMapSettings, config: Mapping[str, Any]) -> L
         raise BadRequest("the block size of an instance can't be changed: make a new instance")
     if found.get("indexed_labels", settings.indexed_labels) != settings.indexed_labels:
         raise BadRequest("IndexedLabels can't be changed, for bodies follow every write: make a new instance")
+    fixed = ("grid_store", "scale_level", "max_downres_level") if settings.shows_grid else ()
+    if any(found.get(name, getattr(settings, name)) != getattr(settings, name) for name in fixed):
+        raise BadRequest("the grid store of an instance and its scales can't be changed: make a new instance")
     return _checked(msgspec.structs.replace(settings, **found))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dvid_framework.api import Datatype, LabelsAt, SupervoxelsOf, hookimpl
+import msgspec
+
+from dvid_framework.api import Datatype, Instances, LabelsAt, SupervoxelsOf, hookimpl
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.legacy_types import LEGACY_TYPES
 from dvid_labelmap.model import LabelMapSettings, new_settings
+from dvid_labelmap.ops.grid import fitted_settings
 from dvid_labelmap.ops.index_build import INDEX_JOB, has_indices
 from dvid_labelmap.routes import ROUTES
 
@@ -23,7 +26,9 @@ class LabelMap(Datatype):
     never written is label 0. Voxels hold supervoxels, and `supervoxels=true` asks for them unmapped.
 
     Settings of a new instance, all of them texts: BlockSize (64,64,64; multiples of 16), VoxelSize (8,8,8), VoxelUnits
-    (nanometers,nanometers,nanometers), MaxDownresLevel (0), IndexedLabels (true), Background (0), MinPoint, MaxPoint.
+    (nanometers,nanometers,nanometers), MaxDownresLevel (0), IndexedLabels (true), Background (0), MinPoint, MaxPoint;
+    GridStore and ScaleLevel (a configured store of labels that the instance shows, with those of its scales behind that
+    halve each other; it can't be written and has no bodies, but its labels can be mapped).
 
     Raw labels are uint64, little-endian, of axis order Z, Y, X (X varies fastest). A stream of blocks is for each block
     four int32 (block coordinate x, y, z and number of bytes) and its bytes.
@@ -51,6 +56,18 @@ class LabelMap(Datatype):
     def parse_settings(cls, config: Mapping[str, Any]) -> LabelMapSettings:
         """Make the settings of a new instance from texts; unknown ones are ignored."""
         return new_settings(config)
+
+    @classmethod
+    def complete_settings(cls, settings: msgspec.Struct, instances: Instances) -> msgspec.Struct:
+        """Take resolution, extents and scales from the store of labels that a setting GridStore names.
+
+        Raises:
+            BadRequest: there is no such store, or it holds no labels.
+        """
+        assert isinstance(settings, LabelMapSettings)
+        if not settings.grid_store:
+            return settings
+        return fitted_settings(settings, instances.grid(settings.grid_store))
 
     @classmethod
     def upgrade(cls, from_version: str) -> str | None:

@@ -38,9 +38,14 @@ def dvid_store_engines() -> list[type[GridEngine]]:
     return [PrecomputedEngine]
 
 
-def _wanted(alias: str, options: Mapping[str, Any], volume: PrecomputedVolume) -> list[dict[str, str]]:
-    """Return the settings of the instances of all scales, as `POST instance` takes them."""
+def _wanted(alias: str, options: Mapping[str, Any], volume: PrecomputedVolume, server: Any) -> list[dict[str, str]]:
+    """Return the settings of the instances that are to be there, as `POST instance` takes them.
+
+    A segmentation is one labelmap, where that type is installed; of an image each scale is an instance.
+    """
     name = str(options["instance"])
+    if volume.is_segmentation and volume.channels == 1 and "labelmap" in server.datatypes:
+        return [{"typename": "labelmap", "dataname": name, "GridStore": alias}]
     kind = _TYPES.get((volume.data_type, volume.channels))
     if kind is None:
         _log.error("no instances for store %r: no type has %d x %s", alias, volume.channels, volume.data_type)
@@ -82,7 +87,7 @@ def dvid_startup(server: Any) -> None:
             _log.warning("no instances for store %r: its repo does not exist yet", alias)
             continue
         repo, version = place
-        for settings in _wanted(alias, options, volume):
+        for settings in _wanted(alias, options, volume, server):
             if settings["dataname"] in repo.instances:
                 continue
             try:

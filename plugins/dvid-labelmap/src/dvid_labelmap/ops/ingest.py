@@ -169,6 +169,7 @@ def store_voxels(
         Unavailable: the bodies of the instance are still being indexed.
     """
     number = instance.number_of(version)
+    instance.check_writable()
     instance.check_indexed()
     with instance.turn(number), instance.view(version) as view:
         put_blocks(txn, 0, write.coordinates, write.payloads)
@@ -209,6 +210,7 @@ def store_blocks(
     Raises:
         TooLarge: they are more than one mutation may have.
     """
+    instance.check_writable()
     with instance.turn(instance.number_of(version)):
         put_blocks(txn, scale, write.coordinates, write.payloads)
         _record(txn, "ingest-blocks", scale, write.coordinates)

@@ -15,15 +15,17 @@ from dvid_framework.api import Conflict, View
 from dvid_labelmap.keys import block_key
 from dvid_labelmap.ops.bounds import THREADS, stored_blocks
 
-__all__ = ["lower_scales"]
+__all__ = ["LowerBlocks", "lower_scales"]
 
 _Coordinates: TypeAlias = NDArray[np.int64]
+LowerBlocks: TypeAlias = tuple[int, _Coordinates, list[bytes]]
+"""Scale, block coordinates, int64 (n, 3) as x, y, z, and payloads."""
 _OCTANT = np.array((1, 2, 4))
 
 
 def lower_scales(
     view: View, coordinates: _Coordinates, payloads: Sequence[Buffer], block_size: Triple, levels: int
-) -> Iterator[tuple[int, _Coordinates, list[bytes]]]:
+) -> Iterator[LowerBlocks]:
     """Yield scale, block coordinates int64 (n, 3) as x, y, z, and payloads of the lower blocks above written blocks.
 
     A low block is made of its eight high blocks; the octants whose high block was not written keep what is stored.

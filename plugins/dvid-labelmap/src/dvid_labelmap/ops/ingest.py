@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,11 @@ from dvid_voxels.geometry import Box, Triple
 from dvid_voxels.tiling import block_coordinates
 from numpy.typing import NDArray
 
-from dvid_framework.api import NONE, BadRequest, Txn, VersionRecord
+from dvid_framework.api import NONE, BadRequest, Txn, VersionRecord, View
 from dvid_labelmap.keys import block_key
 from dvid_labelmap.model import Extents
 from dvid_labelmap.ops.bounds import MOST_BLOCKS, THREADS, bad_input
-from dvid_labelmap.ops.downsample import lower_scales
+from dvid_labelmap.ops.downsample import LowerBlocks, lower_scales
 from dvid_labelmap.ops.extents import write_extents
 from dvid_labelmap.ops.indexing import index_blocks, stored_payloads
 
@@ -33,6 +35,9 @@ __all__ = [
     "store_blocks",
     "store_voxels",
 ]
+
+
+_MADE_BESIDE = 16  # blocks from which a thread for lower scales pays
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +178,13 @@ def store_voxels(
     instance.check_indexed()
     with instance.turn(number), instance.view(version) as view:
         put_blocks(txn, 0, write.coordinates, write.payloads)
-        if downres:
-            levels = instance.settings.max_downres_level
-            for scale, coordinates, payloads in lower_scales(
-                view, write.coordinates, write.payloads, instance.settings.block_size, levels
-            ):
+        with ExitStack() as stack:
+            lower = _lower_blocks(instance, view, write, stack) if downres else list
+            if indexing and instance.settings.indexed_labels:
+                former = stored_payloads(view, write.coordinates)
+                index_blocks(instance, view, txn, write.coordinates, write.payloads, [former], write.counts)
+            for scale, coordinates, payloads in lower():
                 put_blocks(txn, scale, coordinates, payloads)
-        if indexing and instance.settings.indexed_labels:
-            former = stored_payloads(view, write.coordinates)
-            index_blocks(instance, view, txn, write.coordinates, write.payloads, [former], write.counts)
         own = instance.own_extents(number)
         grown = write.extents if own is None else own.grown(write.extents)
         if grown != own:
@@ -192,6 +195,25 @@ def store_voxels(
             if write.largest:
                 instance.counters.raise_to(txn, number, write.largest, instance.members(version))
             txn.commit()
+
+
+def _lower_blocks(
+    instance: LabelMapInstance, view: View, write: BlockWrite, stack: ExitStack
+) -> Callable[[], Iterable[LowerBlocks]]:
+    """Return what gives the blocks of lower scales: of a large write they are made in a thread in the meantime.
+
+    Args:
+        instance: the instance.
+        view: the version before the write.
+        write: the blocks of scale 0.
+        stack: what waits for the thread.
+    """
+    levels, size = instance.settings.max_downres_level, instance.settings.block_size
+    found = lower_scales(view, write.coordinates, write.payloads, size, levels)
+    if len(write.payloads) < _MADE_BESIDE:
+        return lambda: found
+    beside = stack.enter_context(ThreadPoolExecutor(1))
+    return beside.submit(list, found).result
 
 
 def store_blocks(

@@ -1,4 +1,4 @@
-# `make demo` and `make test` set everything up from a bare python3 (3.11 or 3.12) and make, and run.
+# `make demo` and `make test` set everything up from a bare python3 (3.11 or later) and make, and run.
 # PYTHON=/path/to/python3.12 chooses the interpreter of .venv.
 SHELL := /bin/sh
 UV_VERSION := 0.13.9

@@ -11,7 +11,8 @@ import msgspec
 from dvid_framework.config_text import masked_toml
 from dvid_framework.errors import BadRequest
 from dvid_framework.instances.cache import CACHE_BYTES
-from dvid_framework.storage.stores import DEFAULT, StoreConfig
+from dvid_framework.storage.engines import StoreConfig
+from dvid_framework.storage.stores import DEFAULT
 from dvid_framework.versions.mutation_ids import FIRST_MUTATION_ID
 from dvid_framework.versions.txn import MUTATION_BYTES
 
@@ -226,13 +227,13 @@ class Config(msgspec.Struct):
         return "\n".join(lines) + "\n"
 
     def stores(self, data: Path) -> dict[str, StoreConfig]:
-        """Return the stores to open; without a `[store]` section one LevelDB in the data folder.
+        """Return the stores to open; without a `[store]` section one in the data folder.
 
         Raises:
             BadRequest: a store has no engine.
         """
         if not self.store:
-            return {DEFAULT: StoreConfig("leveldb", data / DEFAULT)}
+            return {DEFAULT: StoreConfig("", data / DEFAULT)}
         found = {}
         for alias, entry in self.store.items():
             options = dict(entry)
@@ -240,7 +241,7 @@ class Config(msgspec.Struct):
             if not engine:
                 raise BadRequest(f"[store.{alias}] lacks the key `engine`")
             path = Path(self.folder, str(options.pop("path", data / alias)))
-            kind = "leveldb" if engine in ("badger", "basholeveldb") else engine
+            kind = "" if engine in ("badger", "basholeveldb") else engine
             found[alias] = StoreConfig(kind, path, options, Path(self.folder))
         return found
 

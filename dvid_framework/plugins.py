@@ -13,7 +13,7 @@ import pluggy
 from dvid_framework import __version__, hookspecs
 from dvid_framework.errors import DvidError
 from dvid_framework.storage.base import StoreEngine
-from dvid_framework.storage.leveldb import LevelDBEngine
+from dvid_framework.storage.engines import embedded_engines
 from dvid_framework.storage.memory import MemoryEngine
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class BuiltIn:
     @staticmethod
     @hookspecs.hookimpl
     def dvid_store_engines() -> Iterable[type[StoreEngine]]:
-        """LevelDB, and memory for tests."""
-        return [LevelDBEngine, MemoryEngine]
+        """The stores of the local disk, and memory for tests."""
+        return [*embedded_engines(), MemoryEngine]
 
 
 class Plugins:

@@ -21,6 +21,7 @@ from dvid_framework.fsck import check
 from dvid_framework.http.auth import enforces
 from dvid_framework.plugins import Plugins
 from dvid_framework.server import Server
+from dvid_framework.storage.engines import with_engine
 
 __all__ = ["app", "main"]
 
@@ -135,7 +136,8 @@ def repair(*, data: _Data = Path("dvid-data"), config: Path | None = None) -> No
         config: the TOML file that the server is started with, if any.
     """
     settings, plugins = load_config(config), Plugins()
-    for alias, store in settings.stores(data).items():
+    for alias, configured in settings.stores(data).items():
+        store = with_engine(alias, configured, plugins.engines)
         for line in plugins.engines[store.engine].repair(store.path, store.options):
             _say(f"{alias}: {line}")
 

@@ -7,93 +7,32 @@ because a failed second open inside one process would drop LevelDB's own lock. N
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import fcntl
-import multiprocessing
-import os
-import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import plyvel
-import structlog
 
-from dvid_framework.errors import CorruptValue, StorageError, StoreFull, StoreInUse, StoreReopening
-from dvid_framework.storage import keys
-from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
+from dvid_framework.storage.base import Reader
 from dvid_framework.storage.batch import Batch
-from dvid_framework.storage.leveldb_database import Database, can_take, log_bytes, newest_log
-from dvid_framework.storage.leveldb_log import check_current, check_landmark, cut_torn_tail, sync_manifest
-from dvid_framework.storage.leveldb_reading import LevelDBReader, LevelDBSnapshot, errors_of, is_full
-from dvid_framework.storage.log import last_mutation
+from dvid_framework.storage.embedded import EmbeddedEngine
+from dvid_framework.storage.embedded_database import Database
+from dvid_framework.storage.embedded_store import EmbeddedStore
+from dvid_framework.storage.leveldb_reading import LevelDBReader, LevelDBSnapshot, errors_of
 
 __all__ = ["LevelDBEngine", "LevelDBStore"]
 
 _BUFFER_BYTES = 128 << 20  # write buffer and table file: large values without long stalls of compaction
 _CACHE_BYTES = 64 << 20
-_log = structlog.get_logger("dvid.storage")
-_FULL_NUMBERS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_SPARE_BYTES = 8 << 20  # for LevelDB's manifest, and what else is written beside it
-_PATIENCE = 2.0  # seconds that a write waits for the store to be opened again
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.4, 30.0  # seconds between two tries to open a store again
 
 
-class LevelDBStore(Store):
-    """An open LevelDB.
+class LevelDBStore(EmbeddedStore):
+    """An open LevelDB."""
 
-    A write for which there is hardly room is refused before it begins. One that fails all the same, as others may fill
-    the disk too, ends all writes until the database was opened again (`heal`); reads go on meanwhile.
-    """
+    title = "LevelDB"
 
-    capabilities = (
-        Capability.ORDERED | Capability.ATOMIC_BATCHES | Capability.SNAPSHOTS | Capability.DURABLE | Capability.WRITABLE
-    )
-
-    def __init__(self, database: Database, path: Path, lock_file: int, buffer_bytes: int) -> None:
-        self._database = database
-        self._path = path
-        self._lock_file: int | None = lock_file
-        self._buffer_bytes = buffer_bytes
-        self._closing = threading.Lock()
-        self._writing = threading.Lock()
-        self._failure: str | None = None
-        self._curable = False
-        self._present_log: int | None = None  # an open file
-        self._synced_logs: dict[str, int] = {}
-        self._synced_manifest = ""
-        self._over_quota = False  # there is room by what the file system says, and yet nothing can be written
-        self._well = threading.Condition()
-        self._healed = self._next_try = 0.0
-        self._pause = _FIRST_PAUSE
-
-    # -- reading
-
-    def get(self, key: bytes) -> bytes | None:
-        with self._database.use() as source:
-            return LevelDBReader(source).get(key)
-
-    def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        with self._database.use() as source:
-            return LevelDBReader(source).multi_get(keys)
-
-    def scan(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        with self._database.use() as source:
-            yield from LevelDBReader(source).scan(start, stop, reverse=reverse)
-
-    def scan_keys(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[bytes]:
-        with self._database.use() as source:
-            yield from LevelDBReader(source).scan_keys(start, stop, reverse=reverse)
-
-    def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
-        with self._database.use() as source:
-            return LevelDBReader(source).last(start, stop)
-
-    def find_each(self, ranges: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[list[bytes], bytes | None]]:
-        with self._database.use() as source:
-            yield from LevelDBReader(source).find_each(ranges)
+    def reader(self, source: Any) -> Reader:
+        return LevelDBReader(source)
 
     def snapshot(self) -> Reader:
         try:
@@ -106,12 +45,8 @@ class LevelDBStore(Store):
         with self._database.use() as source, errors_of("measuring"):
             return int(source.approximate_size(start, stop))
 
-    # -- writing
-
-    def write(self, batch: Batch) -> None:
-        if self._failure is not None:
-            self._wait_until_healed()
-        with self._database.use() as source, errors_of("writing"):
+    def prepare(self, source: Any, batch: Batch) -> Callable[[], None]:
+        with errors_of("writing"):
             # A transaction: without it an exception in the block would still write what was put before.
             unit = source.write_batch(transaction=True)
             put, delete = unit.put, unit.delete
@@ -120,183 +55,32 @@ class LevelDBStore(Store):
                     delete(key)
                 else:
                     put(key, value)
-            with self._writing:  # so that nothing is written behind half a batch
-                self._check_health()
-                self._check_room(batch.stored_bytes)
-                before = self._length_of_present_log()
-                try:
-                    unit.write()
-                except plyvel.Error as error:
-                    self._fail(f"LevelDB failed writing: {error}", is_full(error))
-                    raise
-                if self._length_of_present_log() == before:
-                    self._follow_log()
 
-    def _length_of_present_log(self) -> int:
-        return 0 if self._present_log is None else os.fstat(self._present_log).st_size
+        def write() -> None:
+            with errors_of("writing"):
+                unit.write()
 
-    def _follow_log(self) -> None:
-        """LevelDB writes to another log: what is in the last one must not be lost where the new one is kept."""
-        self._sync_present_log()
-        newest = newest_log(self._path)
-        if newest is not None:
-            self._present_log = os.open(newest, os.O_RDONLY)
-
-    def _sync_present_log(self) -> None:
-        file, self._present_log = self._present_log, None
-        if file is None:
-            return
-        try:
-            os.fdatasync(file)
-        except OSError as error:  # what was written is written: who needs it durable is told
-            self._fail(f"syncing a log failed: {error}", error.errno in _FULL_NUMBERS)
-        finally:
-            os.close(file)
-
-    def _wait_until_healed(self) -> None:
-        """Wait a little where there is room again; never on an event loop, which others need to let the store go."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            if self._curable and self._has_room(0):
-                with self._well:
-                    self._well.wait_for(lambda: self._failure is None or self._over_quota, _PATIENCE)
-
-    def _check_health(self) -> None:
-        if self._failure is None:
-            return
-        if not self._curable:
-            raise StorageError(f"{self._failure}; the store takes no writes until a restart")
-        if self._has_room(0) and not self._over_quota:
-            raise StoreReopening("the store is about to be opened again after the disk was full; try again")
-        raise StoreFull(f"no space is left on the device; {self._needed_bytes(0) >> 20} MB free are needed")
-
-    def _needed_bytes(self, count: int) -> int:
-        return log_bytes(self._path) + 2 * count + _SPARE_BYTES
-
-    def _has_room(self, count: int) -> bool:
-        """Tell whether there is room for a batch, and for all logs to be written anew as tables."""
-        files = os.statvfs(self._path)
-        free = files.f_bavail * files.f_frsize
-        if free > 2 * self._buffer_bytes + 2 * count + _SPARE_BYTES:
-            return True  # there are never more than two logs
-        return free >= self._needed_bytes(count)
-
-    def _check_room(self, count: int) -> None:
-        if not self._has_room(count):
-            needed = self._needed_bytes(count) >> 20
-            raise StoreFull(f"no space is left on the device; {needed} MB free are needed")
-
-    def _fail(self, failure: str, curable: bool) -> None:
-        self._failure, self._curable = failure, curable
-        _log.error("the store takes no writes", error=failure, until="there is space" if curable else "a restart")
-
-    def sync(self) -> None:
-        if self._failure is not None:  # the kernel tells of lost pages once, and a second try would succeed
-            self._check_health()
-        # Not an empty synced batch: that would sync the present log file alone, and a write just before may be in
-        # the one that LevelDB has just rotated out, unsynced, while its table is still being made.
-        with self._database.use():
-            sizes = {log.name: self._sync_file(log) for log in self._path.glob("*.log")}
-            self._synced_logs = {name: size for name, size in sizes.items() if size}
-
-    def _sync_file(self, log: Path) -> int:
-        """Sync a log; returns how long it was before, and 0 if there is none any more."""
-        try:
-            file = os.open(log, os.O_RDONLY)
-        except FileNotFoundError:
-            return 0  # its table is complete and synced, so LevelDB removed it
-        try:
-            size = os.fstat(file).st_size
-            os.fdatasync(file)
-        except OSError as error:
-            self._fail_sync(log.name, error)
-        finally:
-            os.close(file)
-        return size
-
-    def _fail_sync(self, name: str, error: OSError) -> NoReturn:
-        full = error.errno in _FULL_NUMBERS
-        self._fail(f"syncing {name} failed: {error}", full)
-        raise (StoreFull if full else StorageError)(f"syncing {name} failed: {error}") from error
-
-    def landmark(self) -> str:
-        with self._database.use():
-            manifest = sync_manifest(self._path, self._synced_manifest)
-            newest = newest_log(self._path)  # of an older one nobody knows here whether it is needed any more
-            settled = sync_manifest(self._path, manifest) == manifest
-        self._synced_manifest = manifest
-        size = self._synced_logs.get(newest.name, 0) if newest is not None and settled else 0
-        return f"{manifest} {newest.name}:{size}" if newest is not None and size else manifest
-
-    def heal(self) -> None:
-        """Open the database again once there is room, if a write or a sync found none."""
-        now = time.monotonic()
-        if self._failure is None or not self._curable or now < self._next_try:
-            return
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE) if now - self._healed < _LONGEST_PAUSE else _FIRST_PAUSE
-        self._next_try = now + self._pause
-        try:
-            room = self._has_room(0)
-            usable = room and can_take(self._path, self._needed_bytes(0))
-            with self._well:
-                self._over_quota = room and not usable
-                self._well.notify_all()
-            if not usable:
-                self._next_try, self._pause = now, _FIRST_PAUSE
-            elif self._database.reopen(lambda source: last_mutation(LevelDBReader(source))):
-                with self._well:
-                    self._failure, self._healed = None, time.monotonic()
-                    self._well.notify_all()
-                _log.info("the store takes writes again")
-        except (StorageError, plyvel.Error, OSError) as error:
-            _log.error("the store could not be opened again", error=str(error))
-
-    def close(self) -> None:
-        with self._closing:
-            if self._lock_file is None:
-                return
-            self._database.close()
-            if self._present_log is not None:
-                os.close(self._present_log)
-                self._present_log = None
-            os.close(self._lock_file)
-            self._lock_file = None
+        return write
 
 
-def _own(path: Path) -> int:
-    """Take the folder's lock; returns the open lock file."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock_file = os.open(path / "OWNER", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StorageError(f"the folder {path} can't be opened for writing: {error.strerror}") from error
-    try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock_file)
-        raise StoreInUse(f"another server has {path} open") from error
-    return lock_file
-
-
-def _repair(path: str) -> None:
-    plyvel.repair_db(path)
-
-
-class LevelDBEngine(StoreEngine):
+class LevelDBEngine(EmbeddedEngine):
     """LevelDB in a folder of the local disk.
 
     Options: `cache_bytes` (64 MB) of blocks kept in memory, `write_buffer_bytes` (128 MB).
     """
 
     name = "leveldb"
+    title = "LevelDB"
     capabilities = LevelDBStore.capabilities
 
-    def open(self, path: Path, options: Mapping[str, Any]) -> Store:
+    @staticmethod
+    def rebuild(path: str) -> None:
+        plyvel.repair_db(path)
+
+    def open_owned(self, path: Path, options: Mapping[str, Any], lock_file: int) -> EmbeddedStore:
         buffer_bytes = int(options.get("write_buffer_bytes", _BUFFER_BYTES))
 
         def open_database() -> Any:
-            check_current(path)
             with errors_of(f"opening {path}"):
                 return plyvel.DB(
                     str(path),
@@ -310,47 +94,4 @@ class LevelDBEngine(StoreEngine):
                     max_open_files=500,
                 )
 
-        lock_file = _own(path)
-        try:
-            database = Database(path, open_database)
-        except BaseException:
-            os.close(lock_file)
-            raise
-        return LevelDBStore(database, path, lock_file, buffer_bytes)
-
-    def check_landmark(self, path: Path, landmark: str) -> None:
-        """See `leveldb_log`."""
-        check_landmark(path, landmark)
-
-    def cut_torn_tail(self, path: Path, durable: int, options: Mapping[str, Any]) -> bool:
-        """Cut a damaged end off LevelDB's own log; see `leveldb_log`."""
-
-        def last_number(copy: Path) -> int:
-            store = self.open(copy, options)
-            try:
-                last = last_mutation(store)
-                if sum(1 for _ in store.scan_keys(keys.LOG, keys.LOG_BY_VERSION)) != last:
-                    raise CorruptValue("mutations in the midst are missing")
-                return last
-            finally:
-                store.close()
-
-        lock_file = _own(path)
-        try:
-            return cut_torn_tail(path, durable, last_number)
-        finally:
-            os.close(lock_file)
-
-    def repair(self, path: Path, options: Mapping[str, Any]) -> list[str]:
-        """Let LevelDB rebuild its index from what it can read, in a child process, for it may abort."""
-        del options
-        lock_file = _own(path)
-        try:
-            child = multiprocessing.get_context("spawn").Process(target=_repair, args=(str(path),))
-            child.start()
-            child.join()
-        finally:
-            os.close(lock_file)
-        if child.exitcode:
-            raise StorageError(f"LevelDB's repair of {path} ended with {child.exitcode}")
-        return [f"LevelDB rebuilt {path} from all that it could read; run `dvid fsck` to see what is missing"]
+        return LevelDBStore(Database(path, open_database), path, lock_file, buffer_bytes)

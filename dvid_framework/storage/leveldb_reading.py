@@ -11,17 +11,9 @@ import plyvel
 
 from dvid_framework.errors import CorruptValue, StorageError, StoreFull
 from dvid_framework.storage.base import Found, Reader
-from dvid_framework.storage.leveldb_database import Database
+from dvid_framework.storage.embedded_database import Database, is_full
 
-__all__ = ["LevelDBReader", "LevelDBSnapshot", "errors_of", "is_full"]
-
-_FULL = ("No space left", "Disk quota exceeded", "File too large")
-
-
-def is_full(error: Exception) -> bool:
-    """Tell whether LevelDB found no room on the device."""
-    return any(words in str(error) for words in _FULL)
-
+__all__ = ["LevelDBReader", "LevelDBSnapshot", "errors_of"]
 
 _BEHIND_ALL = b"\xff" * 1024
 
@@ -34,7 +26,7 @@ def errors_of(what: str) -> Iterator[None]:
     except plyvel.CorruptionError as error:
         raise CorruptValue(f"LevelDB found damage {what}: {error}; `dvid fsck` tells more") from error
     except plyvel.IOError as error:
-        if is_full(error):
+        if is_full(str(error)):
             raise StoreFull(f"no space is left on the device {what}") from error
         raise StorageError(f"LevelDB failed {what}: {error}") from error
     except plyvel.Error as error:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dvid_framework.errors import BadRequest, CorruptValue
 from dvid_framework.storage.base import StoreEngine
+from dvid_framework.storage.engines import StoreConfig, remember, with_engine
 from dvid_framework.storage.grids import GridEngine, Grids
 from dvid_framework.storage.log import CommitLog, read_landmark, read_mark
 
@@ -19,23 +18,6 @@ __all__ = ["DEFAULT", "StoreConfig", "Stores"]
 DEFAULT = "default"
 _FORMAT = 1
 """Number of the form in which a data folder is laid out; a later one brings its own upgrade."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreConfig:
-    """A store of the configuration.
-
-    Attributes:
-        engine: name of the engine.
-        path: folder, or whatever the engine takes as one.
-        options: the engine's own options.
-        base: where relative paths among the options begin.
-    """
-
-    engine: str
-    path: Path
-    options: Mapping[str, Any] = field(default_factory=dict)
-    base: Path = Path()
 
 
 class Stores:
@@ -53,10 +35,10 @@ class Stores:
         engines: Mapping[str, StoreEngine],
         choices: Mapping[str, str] | None = None,
     ) -> None:
-        self._configs = dict(configs)
+        self._configs = {alias: with_engine(alias, config, engines) for alias, config in configs.items()}
         self._choices = dict(choices or {})
         self._logs: dict[str, CommitLog] = {}
-        opened = {alias: self._engine(alias, config, engines) for alias, config in configs.items()}
+        opened = {alias: engines[config.engine] for alias, config in self._configs.items()}
         self._grids = Grids(
             {
                 alias: (engine, configs[alias].base, configs[alias].options)
@@ -68,7 +50,7 @@ class Stores:
         self.default = self._default(keeping)
         try:
             for alias, engine in keeping.items():
-                self._logs[alias] = self._open(configs[alias], engine)
+                self._logs[alias] = self._open(self._configs[alias], engine)
         except BaseException:
             self.close()
             raise
@@ -80,17 +62,10 @@ class Stores:
             if alias not in keeping:
                 raise BadRequest(f"[backend] chooses {alias!r}, which holds voxels to read, and no data of instances")
         if not keeping:
-            raise BadRequest('no store of the configuration keeps data: add [store.default] with engine = "leveldb"')
-        return self._choices.get("default") or (DEFAULT if DEFAULT in keeping else next(iter(keeping)))
-
-    @staticmethod
-    def _engine(alias: str, config: StoreConfig, engines: Mapping[str, StoreEngine]) -> StoreEngine:
-        engine = engines.get(config.engine)
-        if engine is None:
             raise BadRequest(
-                f"store {alias!r} wants the engine {config.engine!r}; installed are {', '.join(sorted(engines))}"
+                'no store of the configuration keeps data: add [store.default] with engine = "leveldb" or "rocksdb"'
             )
-        return engine
+        return self._choices.get("default") or (DEFAULT if DEFAULT in keeping else next(iter(keeping)))
 
     @staticmethod
     def _open(config: StoreConfig, engine: StoreEngine) -> CommitLog:
@@ -106,6 +81,7 @@ class Stores:
             if not engine.cut_torn_tail(config.path, read_mark(mark), config.options):
                 raise
             store = engine.open(config.path, config.options)
+        remember(config)
         try:
             return CommitLog(store, mark)
         except BaseException:

@@ -12,9 +12,9 @@ from dvid_framework.instances.datatype import Datatype
 from dvid_framework.instances.instance import Instance
 from dvid_framework.instances.registry import Instances
 from dvid_framework.storage.base import Store, StoreEngine
-from dvid_framework.storage.leveldb import LevelDBEngine
+from dvid_framework.storage.engines import StoreConfig, embedded_engines
 from dvid_framework.storage.memory import MemoryStore
-from dvid_framework.storage.stores import StoreConfig, Stores
+from dvid_framework.storage.stores import Stores
 from dvid_framework.storage.units import UnitStore
 from dvid_framework.testing.single_row import Rows
 from dvid_framework.testing.tiny import Tiny
@@ -23,7 +23,7 @@ from dvid_framework.versions.record import VersionRecord
 from dvid_framework.versions.repo import Repo
 from dvid_framework.versions.repos import Repos
 
-__all__ = ["Core", "leveldb_opener", "memory_opener", "single_row_opener"]
+__all__ = ["Core", "embedded_openers", "memory_opener", "single_row_opener"]
 
 OpenStore = Callable[[], Store]
 
@@ -111,6 +111,11 @@ def single_row_opener() -> OpenStore:
     return open_store
 
 
-def leveldb_opener(path: Path, write_buffer_bytes: int = 1 << 20) -> OpenStore:
-    """Return a function that opens a LevelDB."""
-    return lambda: LevelDBEngine().open(path, {"write_buffer_bytes": write_buffer_bytes, "cache_bytes": 1 << 20})
+def embedded_openers(write_buffer_bytes: int = 1 << 20) -> dict[str, Callable[[Path], OpenStore]]:
+    """Return what makes, from a path, a function that opens a store there, for each engine of the local disk."""
+    options = {"write_buffer_bytes": write_buffer_bytes, "cache_bytes": 1 << 20}
+
+    def opener_of(engine: StoreEngine) -> Callable[[Path], OpenStore]:
+        return lambda path: lambda: engine.open(path, options)
+
+    return {kind.name: opener_of(kind()) for kind in embedded_engines()}

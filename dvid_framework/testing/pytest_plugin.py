@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,7 @@ import pytest
 from dvid_framework.config import Config
 from dvid_framework.plugins import Plugins
 from dvid_framework.storage.base import Store
-from dvid_framework.storage.leveldb import LevelDBEngine
+from dvid_framework.storage.engines import embedded_engines
 from dvid_framework.storage.memory import MemoryStore
 from dvid_framework.storage.units import UnitStore
 from dvid_framework.testing import tiny
@@ -124,9 +125,9 @@ def client(tiny_server: ServerThread) -> Client:
 
 
 @pytest.fixture
-def leveldb_store(tmp_path: Path) -> Iterator[Store]:
-    """An empty LevelDB."""
-    store = LevelDBEngine().open(tmp_path / "leveldb", {})
+def embedded_store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store of the local disk, of the default engine."""
+    store = embedded_engines()[0]().open(tmp_path / "embedded", {})
     yield store
     store.close()
 
@@ -147,14 +148,12 @@ def single_row_store() -> Iterator[Store]:
     store.close()
 
 
-@pytest.fixture(params=["leveldb", "memory", "single_row"])
+@pytest.fixture(params=[*(kind.name for kind in embedded_engines()), "memory", "single_row"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store of each kind in turn."""
-    makers: dict[str, Callable[[], Store]] = {
-        "leveldb": lambda: LevelDBEngine().open(tmp_path / "store", {}),
-        "memory": MemoryStore,
-        "single_row": lambda: UnitStore(Rows()),
-    }
+    makers: dict[str, Callable[[], Store]] = {"memory": MemoryStore, "single_row": lambda: UnitStore(Rows())}
+    for kind in embedded_engines():
+        makers[kind.name] = partial(kind().open, tmp_path / "store", {})
     opened = makers[request.param]()
     yield opened
     opened.close()

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from dvid_framework.plugins import Plugins
-from dvid_framework.storage.leveldb_database import newest_log
+from dvid_framework.storage.embedded_database import newest_log
 from dvid_framework.testing import tiny
 from dvid_framework.testing.crash import fsck_problems
 from dvid_framework.testing.pytest_plugin import ProcessFactory

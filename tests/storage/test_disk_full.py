@@ -16,8 +16,9 @@ import pytest
 import structlog
 
 from dvid_framework.errors import StorageError, StoreFull, StoreReopening
-from dvid_framework.storage.leveldb import LevelDBEngine
-from dvid_framework.storage.leveldb_database import newest_log
+from dvid_framework.storage.base import StoreEngine
+from dvid_framework.storage.embedded_database import newest_log
+from dvid_framework.storage.engines import embedded_engines
 from dvid_framework.storage.log import CommitLog
 from dvid_framework.testing.store_contract import batch_of, run_threads
 
@@ -39,22 +40,29 @@ def limit() -> Iterator[Callable[[int | None], None]]:
     set_limit(None)
 
 
+@pytest.fixture(params=embedded_engines(), ids=lambda kind: kind.name)
+def engine(request: pytest.FixtureRequest) -> StoreEngine:
+    return request.param()
+
+
 class Journal:
     """A store, and what it has acknowledged.
 
     Args:
+        engine: opens the store.
         path: folder of the store.
         chance: makes the values.
     """
 
-    def __init__(self, path: Path, chance: random.Random) -> None:
+    def __init__(self, engine: StoreEngine, path: Path, chance: random.Random) -> None:
+        self._engine = engine
         self._path = path
         self._chance = chance
         self.acknowledged: dict[bytes, bytes] = {}
         self.open()
 
     def open(self) -> None:
-        store = LevelDBEngine().open(self._path, {"write_buffer_bytes": _BUFFER})
+        store = self._engine.open(self._path, {"write_buffer_bytes": _BUFFER})
         self.log = CommitLog(store, self._path.with_suffix(".mark"))
 
     def close(self) -> None:
@@ -94,8 +102,10 @@ class Journal:
 @pytest.mark.parametrize(
     "point", [pytest.param(point, marks=[pytest.mark.slow] if point >= _QUICK else []) for point in range(_POINTS)]
 )
-def test_writes_go_on_after_a_full_disk(tmp_path: Path, limit: Callable[[int | None], None], point: int) -> None:
-    journal = Journal(tmp_path / "s", random.Random(point))
+def test_writes_go_on_after_a_full_disk(
+    engine: StoreEngine, tmp_path: Path, limit: Callable[[int | None], None], point: int
+) -> None:
+    journal = Journal(engine, tmp_path / "s", random.Random(point))
     for _ in range(point):
         journal.commit()
     for _ in range(2):
@@ -123,9 +133,9 @@ def test_writes_go_on_after_a_full_disk(tmp_path: Path, limit: Callable[[int | N
 
 
 def test_reads_that_last_are_not_cut_and_do_not_hold_writes_up_for_ever(
-    tmp_path: Path, limit: Callable[[int | None], None]
+    engine: StoreEngine, tmp_path: Path, limit: Callable[[int | None], None]
 ) -> None:
-    journal = Journal(tmp_path / "s", random.Random(1))
+    journal = Journal(engine, tmp_path / "s", random.Random(1))
     for _ in range(50):
         journal.commit()
     expected, reader = dict(journal.acknowledged), journal.log.store.snapshot()
@@ -168,8 +178,10 @@ def _read_until(ends: float, journal: Journal) -> None:
 
 
 @pytest.mark.slow
-def test_many_writers_and_readers_meet_a_full_disk(tmp_path: Path, limit: Callable[[int | None], None]) -> None:
-    journal, acknowledged = Journal(tmp_path / "s", random.Random(2)), dict[bytes, bytes]()
+def test_many_writers_and_readers_meet_a_full_disk(
+    engine: StoreEngine, tmp_path: Path, limit: Callable[[int | None], None]
+) -> None:
+    journal, acknowledged = Journal(engine, tmp_path / "s", random.Random(2)), dict[bytes, bytes]()
     ends = time.monotonic() + 5
 
     def fill() -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from dvid_framework.errors import BadRequest, StorageError
-from dvid_framework.storage.leveldb import LevelDBEngine
+from dvid_framework.storage.base import StoreEngine
+from dvid_framework.storage.engines import StoreConfig, embedded_engines
 from dvid_framework.storage.memory import MemoryEngine
-from dvid_framework.storage.stores import StoreConfig, Stores
+from dvid_framework.storage.stores import Stores
 
-_ENGINES = {"memory": MemoryEngine(), "leveldb": LevelDBEngine()}
+_EMBEDDED = embedded_engines()[0]()
+_ENGINES: dict[str, StoreEngine] = {"memory": MemoryEngine(), _EMBEDDED.name: _EMBEDDED}
 
 
 def _memory(*aliases: str) -> dict[str, StoreConfig]:
@@ -42,24 +44,56 @@ def test_the_only_store_is_the_default() -> None:
 def test_wrong_configurations_are_refused_with_a_sentence() -> None:
     with pytest.raises(BadRequest, match="'nowhere'"):
         Stores(_memory("main"), _ENGINES, {"labelmap": "nowhere"})
-    with pytest.raises(BadRequest, match="leveldb, memory"):
+    with pytest.raises(BadRequest, match=f"{_EMBEDDED.name}, memory"):
         Stores({"main": StoreConfig("badger", Path("x"))}, _ENGINES)
 
 
 def test_a_store_that_cannot_be_opened_leaves_the_others_closed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     configs = {
-        "good": StoreConfig("leveldb", tmp_path / "good"),
-        "bad": StoreConfig("leveldb", tmp_path / "file" / "x"),
+        "good": StoreConfig(_EMBEDDED.name, tmp_path / "good"),
+        "bad": StoreConfig(_EMBEDDED.name, tmp_path / "file" / "x"),
     }
     for _ in range(2):
         with pytest.raises((StorageError, OSError)):
             Stores(configs, _ENGINES)
-    LevelDBEngine().open(tmp_path / "good", {}).close()
+    _EMBEDDED.open(tmp_path / "good", {}).close()
 
 
 def test_what_info_shows_names_no_path(tmp_path: Path) -> None:
-    stores = Stores({"main": StoreConfig("leveldb", tmp_path / "secret-place")}, _ENGINES)
-    assert stores.text("main") == "leveldb @ main"
-    assert stores.engine_names() == ["leveldb"]
+    stores = Stores({"main": StoreConfig(_EMBEDDED.name, tmp_path / "secret-place")}, _ENGINES)
+    assert stores.text("main") == f"{_EMBEDDED.name} @ main"
+    assert stores.engine_names() == [_EMBEDDED.name]
     stores.close()
+
+
+def _opened(folder: Path, engine: str, installed: dict[str, StoreEngine]) -> str:
+    stores = Stores({"main": StoreConfig(engine, folder / "main")}, installed)
+    stores.close()
+    return stores.engine_names()[0]
+
+
+def test_a_folder_remembers_its_engine_and_refuses_another(tmp_path: Path) -> None:
+    both = {**_ENGINES, "other": _EMBEDDED}
+    assert _opened(tmp_path, "other", both) == "other"
+    assert _opened(tmp_path, "", both) == "other"
+    assert _opened(tmp_path, "other", both) == "other"
+    with pytest.raises(
+        BadRequest, match=f"'main' was made with the engine other and can't be opened with {_EMBEDDED.name}"
+    ):
+        _opened(tmp_path, _EMBEDDED.name, both)
+    with pytest.raises(BadRequest, match="wants the engine 'other'; installed are"):
+        _opened(tmp_path, "", _ENGINES)
+
+
+def test_the_first_engine_that_is_installed_is_the_default(tmp_path: Path) -> None:
+    engine = _EMBEDDED
+    assert _opened(tmp_path / "a", "", {"rocksdb": engine, "leveldb": engine}) == "leveldb"
+    assert _opened(tmp_path / "b", "", {"rocksdb": engine, "memory": MemoryEngine()}) == "rocksdb"
+
+
+def test_a_folder_from_before_folders_remembered_is_of_leveldb(tmp_path: Path) -> None:
+    (tmp_path / "main").mkdir()
+    (tmp_path / "main" / "CURRENT").write_text("MANIFEST-000001\n")
+    with pytest.raises(BadRequest, match="pip install plyvel"):
+        _opened(tmp_path, "", {"rocksdb": _EMBEDDED})

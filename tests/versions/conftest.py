@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dvid_framework.testing.core import Core, leveldb_opener, memory_opener, single_row_opener
+from dvid_framework.testing.core import Core, embedded_openers, memory_opener, single_row_opener
 from dvid_framework.versions.repo import Repo
 
 
@@ -18,10 +18,10 @@ def core(tmp_path: Path) -> Iterator[Core]:
     core.close()
 
 
-@pytest.fixture(params=["leveldb", "memory", "single_row"])
+@pytest.fixture(params=[*embedded_openers(), "memory", "single_row"])
 def any_core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
     openers = {
-        "leveldb": leveldb_opener(tmp_path / "store"),
+        **{name: opener(tmp_path / "store") for name, opener in embedded_openers().items()},
         "memory": memory_opener(),
         "single_row": single_row_opener(),
     }

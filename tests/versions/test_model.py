@@ -6,13 +6,13 @@ import pytest
 from hypothesis import Phase
 
 from dvid_framework.errors import DvidError
-from dvid_framework.testing.core import leveldb_opener, memory_opener, single_row_opener
+from dvid_framework.testing.core import embedded_openers, memory_opener, single_row_opener
 from dvid_framework.testing.model_machine import OpenerIn, machine_for, run_machine
 from dvid_framework.versions import resolve
 from dvid_framework.versions.view import View
 
 _STORES: dict[str, OpenerIn] = {
-    "leveldb": leveldb_opener,
+    **embedded_openers(),
     "memory": lambda path: memory_opener(),
     "single_row": lambda path: single_row_opener(),
 }

@@ -1,8 +1,9 @@
-"""The write-ahead log of a LevelDB, read to cut off a tail that a power cut tore.
+"""The write-ahead logs and manifests of LevelDB and RocksDB, which have one form, read to cut off what a power cut tore.
 
-LevelDB with `paranoid_checks` refuses a log with a torn tail, and without them skips damage in silence. So the log is
-judged here (format: LevelDB's doc/log_format.md): what is damaged *after* the last mutation known to be durable is cut
-off, and kept beside; damage before it is left alone, and the store stays closed.
+Both skip a hole of zeros in silence, and a log that ends early; other damage they refuse, when they are told to be
+strict. So the logs are judged here before they are opened (format: LevelDB's doc/log_format.md): what is damaged
+*after* the last mutation known to be durable is cut off, and kept beside; damage before it is left alone, and the
+store stays closed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import structlog
 
 from dvid_framework.errors import CorruptValue
 
-__all__ = ["check_current", "check_landmark", "cut_torn_tail", "intact_bytes", "sync_manifest"]
+__all__ = ["check_current", "check_landmark", "cut_torn_tail", "intact_bytes", "need_intact", "sync_manifest"]
 
 _BLOCK = 32768
 _HEADER = 7
@@ -78,7 +79,7 @@ def sync_manifest(folder: Path, known: str) -> str:
 
 
 def check_current(folder: Path) -> None:
-    """Refuse a folder with data that lacks the file CURRENT: LevelDB would begin an empty store there.
+    """Refuse a folder with data that lacks the file CURRENT: an empty store would begin there.
 
     Raises:
         CorruptValue: so it is.
@@ -92,11 +93,11 @@ def check_current(folder: Path) -> None:
 def check_landmark(folder: Path, landmark: str) -> None:
     """Refuse a store whose files are shorter than they were when all of that was durable.
 
-    LevelDB takes a manifest that ends early for a whole one, and removes the tables that it does not name; and a log
+    A manifest that ends early is taken for a whole one, and removes the tables that it does not name; and a log
     that is gone for one that it has written as a table.
 
     Args:
-        folder: the folder of the LevelDB.
+        folder: the folder of the store.
         landmark: name and length of the manifest, and of the logs that belonged to it then.
 
     Raises:
@@ -110,7 +111,7 @@ def check_landmark(folder: Path, landmark: str) -> None:
         return
     name = next((name for name in marked if name.startswith("MANIFEST-")), "")
     if not name or not manifest.exists():
-        return  # LevelDB itself says so
+        return  # the database itself says so
     if manifest.name < name or (manifest.name == name and manifest.stat().st_size < marked[name]):
         raise CorruptValue(f"{folder / manifest.name} is shorter or older than it was: {_RESTORE}")
     if manifest.name == name and intact_bytes(manifest.read_bytes()[: marked[name]]) < marked[name]:
@@ -121,6 +122,19 @@ def check_landmark(folder: Path, landmark: str) -> None:
         file = folder / log
         if log != name and (not file.exists() or file.stat().st_size < size):
             raise CorruptValue(f"{file} is shorter than it was, or gone: {_RESTORE}")
+
+
+def need_intact(folder: Path) -> None:
+    """Refuse a store whose logs are damaged, before it is opened.
+
+    Raises:
+        CorruptValue: a log is not whole; the message names it.
+    """
+    for log in sorted(folder.glob("*.log")):
+        content = log.read_bytes()
+        intact = intact_bytes(content)
+        if intact < len(content):
+            raise CorruptValue(f"the log {log.name} of the store {folder} is damaged from byte {intact} on")
 
 
 def _opens_with(folder: Path, cuts: dict[str, int], last_number: Callable[[Path], int]) -> int:
@@ -142,7 +156,7 @@ def cut_torn_tail(folder: Path, durable: int, last_number: Callable[[Path], int]
     """Cut off what is damaged at the end of the logs, if nothing durable is lost by it.
 
     Args:
-        folder: the folder of the LevelDB, which nobody has open.
+        folder: the folder of the store, which nobody has open.
         durable: number of the last mutation that is known to have been durable.
         last_number: opens a copy of the store and returns the number of its last mutation; raises if it is damaged.
 

@@ -1,8 +1,9 @@
-"""A LevelDB that can be closed and opened again among its users.
+"""A LevelDB or RocksDB that can be closed and opened again among its users.
 
-A write that fails midway leaves half a batch in LevelDB's log, and what is written behind it would be lost at the next
-start; a failed compaction ends all writes. Both are mended by a new start of the database alone: everybody who reads is
-waited for, the torn end of the log is cut off, and LevelDB is opened again, which writes its log anew as a table.
+A write that fails midway leaves half a batch in the log, and what LevelDB writes behind it would be lost at the next
+start; RocksDB writes no more, nor does either after a failed compaction. All is mended by a new start of the database
+alone: everybody who reads is waited for, the torn end of the log is cut off, and the database is opened again, which
+writes its log anew as a table.
 """
 
 from __future__ import annotations
@@ -15,16 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from dvid_framework.errors import StorageError, StoreReopening
-from dvid_framework.storage.leveldb_log import intact_bytes
+from dvid_framework.storage.write_ahead_log import intact_bytes
 
-__all__ = ["Database", "can_take", "log_bytes", "newest_log"]
+__all__ = ["Database", "can_take", "is_full", "log_bytes", "newest_log"]
+
+_FULL = ("No space left", "Disk quota exceeded", "File too large")
 
 _POLITE_SECONDS = 1.0  # how long users are waited for while new ones come
 _MOST_SECONDS = 5.0  # and how long while new ones are told to come again
 
 
+def is_full(error: str) -> bool:
+    """Tell whether an error of a database says that there is no room on the device."""
+    return any(words in error for words in _FULL)
+
+
 def newest_log(folder: Path) -> Path | None:
-    """Return the log file that LevelDB writes to."""
+    """Return the log file that is written to."""
     return max(folder.glob("*.log"), key=lambda path: int(path.stem), default=None)
 
 
@@ -55,7 +63,7 @@ def can_take(folder: Path, count: int) -> bool:
 
 
 class Database:
-    """plyvel's database, and how many use it now.
+    """The driver's database, and how many use it now.
 
     Args:
         path: the folder.
@@ -74,7 +82,7 @@ class Database:
         self._before = 0
 
     def enter(self) -> Any:
-        """Return plyvel's database, which stays open until `leave`.
+        """Return the driver's database, which stays open until `leave`.
 
         Raises:
             StorageError: it is closed for good.
@@ -97,7 +105,7 @@ class Database:
 
     @contextmanager
     def use(self) -> Iterator[Any]:
-        """Return a context that gives plyvel's database."""
+        """Return a context that gives the driver's database."""
         database = self.enter()
         try:
             yield database

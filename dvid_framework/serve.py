@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import resource
 import signal
 import sys
@@ -82,6 +83,7 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ending.set)
     await server.start()
+    gc.freeze()  # what was loaded stays: the collector need not go through it time and again
     serving = loop.create_task(listener.serve())
     try:
         while not listener.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it

@@ -1,21 +1,25 @@
-"""The commands: each a function whose docstring and annotations are its help."""
+"""The command line: each command is a function whose docstring and annotations are its help."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import msgspec
-from cyclopts import App, Parameter
+import structlog
+from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
-from rich.table import Table
 
 from dvid_framework import __version__
+from dvid_framework.cli import changes, instances, jobs, repos, types, versions
 from dvid_framework.cli.load import load
 from dvid_framework.cli.running import run_server
-from dvid_framework.config import AuthSettings, Config, load_config
+from dvid_framework.cli.service import Unreachable, unguarded
+from dvid_framework.cli.showing import AsJson, say, show
+from dvid_framework.config import Config, load_config
 from dvid_framework.errors import BadRequest, DvidError
 from dvid_framework.fsck import check
 from dvid_framework.http.auth import enforces
@@ -26,10 +30,24 @@ from dvid_framework.storage.engines import with_engine
 __all__ = ["app", "main"]
 
 app = App(name="dvid", version=__version__, help="A versioned dataservice for large 3d images.")
+for command in (
+    repos.app,
+    versions.versions,
+    versions.log,
+    changes.commit,
+    changes.newversion,
+    changes.branch,
+    changes.merge,
+    instances.app,
+    types.types,
+    types.help_,
+    jobs.app,
+):
+    app.command(command)
 app.command(load)
+app.register_install_completion_command(name="--install-completion")
 _Data = Annotated[Path, Parameter(name="--data", env_var="DVID_DATA")]
 _Token = Annotated[str, Parameter(name="--admin-token", env_var="DVID_ADMIN_TOKEN", show_env_var=True)]
-_Json = Annotated[bool, Parameter(name="--json", negative=())]
 
 
 @app.command
@@ -52,7 +70,7 @@ def serve(
     """
     settings = load_config(config)
     server = open_server(data, settings, host, port, admin_token)
-    run_server(server, lambda: _say(f"dvid {__version__} serves {data} at http://{server.host}:{server.port}/"))
+    run_server(server, lambda: say(f"dvid {__version__} serves {data} at http://{server.host}:{server.port}/"))
 
 
 def open_server(data: Path, settings: Config, host: str | None, port: int | None, admin_token: str) -> Server:
@@ -78,13 +96,6 @@ def open_server(data: Path, settings: Config, host: str | None, port: int | None
     return server
 
 
-def _unguarded(config: Config) -> Config:
-    """Return a configuration for work on the folder, which nobody is let into: it needs neither secrets nor lists."""
-    config.auth = AuthSettings()
-    config.server.block_list_file = config.server.admin_token_file = ""
-    return config
-
-
 @app.command
 def demo(*, data: _Data = Path("dvid-demo"), port: int = 8000, admin_token: _Token = "") -> None:
     """Make a demo repo the first time, and serve it.
@@ -100,7 +111,7 @@ def demo(*, data: _Data = Path("dvid-demo"), port: int = 8000, admin_token: _Tok
 
 
 @app.command
-def fsck(*, data: _Data = Path("dvid-data"), config: Path | None = None, json: _Json = False) -> None:
+def fsck(*, data: _Data = Path("dvid-data"), config: Path | None = None, json: AsJson = False) -> None:
     """Check a data folder that no server has open; the exit status is 1 if anything is wrong.
 
     Args:
@@ -110,19 +121,21 @@ def fsck(*, data: _Data = Path("dvid-data"), config: Path | None = None, json: _
     """
     if not data.exists():
         raise BadRequest(f"there is no data folder {data}")
-    server = Server(data, _unguarded(load_config(config)))
+    server = Server(data, unguarded(load_config(config)))
     try:
-        progress = None if json else (lambda text: _say(f"checking {text} ..."))
-        report = check(server.stores, server.repos, server.instances, progress)
+        with Console(stderr=True, quiet=json).status("opening") as status:
+            report = check(
+                server.stores, server.repos, server.instances, lambda text: status.update(f"checking {text}")
+            )
     finally:
         server.close()
     if json:
-        _say(msgspec.json.encode(report).decode())
+        say(msgspec.json.encode(report).decode())
     else:
         for problem in report.problems:
-            _say(f"WRONG: {problem}")
-        _say(", ".join(f"{number} {what}" for what, number in report.counts.items()))
-        _say("clean" if report.clean else f"{len(report.problems)} problems")
+            say(f"WRONG: {problem}")
+        say(", ".join(f"{number} {what}" for what, number in report.counts.items()))
+        say("clean" if report.clean else f"{len(report.problems)} problems")
     if not report.clean:
         raise SystemExit(1)
 
@@ -139,54 +152,48 @@ def repair(*, data: _Data = Path("dvid-data"), config: Path | None = None) -> No
     for alias, configured in settings.stores(data).items():
         store = with_engine(alias, configured, plugins.engines)
         for line in plugins.engines[store.engine].repair(store.path, store.options):
-            _say(f"{alias}: {line}")
+            say(f"{alias}: {line}")
 
 
 @app.command
-def plugins(*, json: _Json = False) -> None:
+def plugins(*, json: AsJson = False) -> None:
     """List the plugins with their distributions, and why any of them was left out.
 
     Args:
         json: print a JSON list.
     """
     loaded = Plugins().loaded
-    if json:
-        _say(msgspec.json.encode(loaded).decode())
-        return
-    table = Table("plugin", "distribution", "state")
-    for plugin in loaded:
-        table.add_row(plugin.name, plugin.distribution, plugin.error or "works")
-    Console().print(table)
+    rows = [
+        {"plugin": plugin.name, "distribution": plugin.distribution, "state": plugin.error or "works"}
+        for plugin in loaded
+    ]
+    show(rows, as_json=json, whole=loaded)
 
 
-@app.command
-def types(*, json: _Json = False) -> None:
-    """List the installed datatypes.
-
-    Args:
-        json: print a JSON object of type and URL.
-    """
-    found = Plugins().datatypes
-    if json:
-        _say(msgspec.json.encode({name: kind.url for name, kind in found.items()}).decode())
-        return
-    table = Table("datatype", "version", "what it is")
-    for name, kind in found.items():
-        table.add_row(name, kind.version, kind.help_text().partition("\n")[0])
-    Console().print(table)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+def _refuse(status: int, text: str) -> NoReturn:
+    sys.stderr.write(f"dvid: {text}\n")
+    raise SystemExit(status)
 
 
 def main() -> None:
-    """Run the command line; a refusal is one sentence and exit status 2."""
+    """Run the command line.
+
+    A refusal is one sentence and exit status 2; where no server answers it is 3.
+    """
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     try:
-        app()
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        words = " ".join(str(error).split())
+        _refuse(2, f"{words} (`dvid --help` tells more)")
+    except Unreachable as error:
+        _refuse(3, error.message)
     except DvidError as error:
-        sys.stderr.write(f"dvid: {error.message}\n")
-        raise SystemExit(2) from error
+        _refuse(2, error.message)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except BrokenPipeError:
         os._exit(0)  # the reader of our output went away

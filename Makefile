@@ -1,5 +1,5 @@
 # `make demo` and `make test` set everything up from a bare python3 (3.11 or later) and make, and run.
-# PYTHON=/path/to/python3.12 chooses the interpreter of .venv.
+# PYTHON=/path/to/python3.13 chooses the interpreter of .venv.
 SHELL := /bin/sh
 UV_VERSION := 0.13.9
 export UV_PYTHON_DOWNLOADS := never

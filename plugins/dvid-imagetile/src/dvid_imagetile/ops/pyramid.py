@@ -62,7 +62,8 @@ def area_mean(pixels: NDArray[Any], across: int, down: int) -> NDArray[Any]:
     if pixels.dtype.kind == "u" and pixels.itemsize <= 2 and across * down <= 1 << 16:
         parts = pixels.reshape(rows, down, columns, across, *pixels.shape[2:])
         total = parts.sum(axis=(1, 3), dtype=np.uint32 if pixels.itemsize == 1 else np.uint64)
-        mean: NDArray[Any] = (total // total.dtype.type(across * down)).astype(pixels.dtype)
+        count: Any = total.dtype.type(across * down)
+        mean: NDArray[Any] = (total // count).astype(pixels.dtype)
         return mean
     return scale_image(pixels, rows, columns)
 

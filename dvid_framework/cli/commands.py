@@ -16,7 +16,7 @@ from rich.console import Console
 from dvid_framework import __version__
 from dvid_framework.cli import changes, instances, jobs, repos, types, versions
 from dvid_framework.cli.load import load
-from dvid_framework.cli.running import run_server
+from dvid_framework.cli.running import StandardError, run_server
 from dvid_framework.cli.service import Unreachable, unguarded
 from dvid_framework.cli.showing import AsJson, say, show
 from dvid_framework.config import Config, load_config
@@ -182,7 +182,7 @@ def main() -> None:
     """
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=StandardError,
     )
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)

@@ -13,10 +13,10 @@ import uvloop
 from dvid_framework.serve import serve
 from dvid_framework.server import Server
 
-__all__ = ["run_server"]
+__all__ = ["StandardError", "run_server"]
 
 
-class _StandardError:
+class StandardError:
     """Where lines of the log go. A full disk, or a pipe that nobody reads any more, loses lines and fails no request.
 
     Args:
@@ -43,7 +43,7 @@ def _log_to_stderr() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=_StandardError,
+        logger_factory=StandardError,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 

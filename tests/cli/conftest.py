@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from dvid_framework.cli import main
 from dvid_framework.testing.pytest_plugin import ServerFactory
@@ -38,7 +39,7 @@ Dvid = Callable[..., Said]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dvid:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Dvid]:
     """Run `dvid` with the arguments."""
     for name in ("DVID_URL", "DVID_DATA", "DVID_TOKEN", "DVID_ADMIN_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -56,7 +57,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         said = capsys.readouterr()
         return Said(status, said.out, said.err)
 
-    return run
+    yield run
+    structlog.reset_defaults()  # a command sets up the log of its process
 
 
 @pytest.fixture(params=["server", "folder"])

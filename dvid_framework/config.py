@@ -227,19 +227,13 @@ class Config(msgspec.Struct):
         return "\n".join(lines) + "\n"
 
     def stores(self, data: Path) -> dict[str, StoreConfig]:
-        """Return the stores to open; without a `[store]` section one in the data folder.
-
-        Raises:
-            BadRequest: a store has no engine.
-        """
+        """Return the stores to open, without an engine where the default one is meant; one where none is described."""
         if not self.store:
             return {DEFAULT: StoreConfig("", data / DEFAULT)}
         found = {}
         for alias, entry in self.store.items():
             options = dict(entry)
             engine = str(options.pop("engine", ""))
-            if not engine:
-                raise BadRequest(f"[store.{alias}] lacks the key `engine`")
             path = Path(self.folder, str(options.pop("path", data / alias)))
             kind = "" if engine in ("badger", "basholeveldb") else engine
             found[alias] = StoreConfig(kind, path, options, Path(self.folder))

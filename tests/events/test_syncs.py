@@ -147,7 +147,7 @@ def test_chains_are_waited_for_and_cycles_end(repo: SimpleNamespace) -> None:
 
 
 def test_leaders_in_several_stores(dvid_server: ServerFactory) -> None:
-    config = Config(store={"one": {"engine": "leveldb"}, "two": {"engine": "leveldb"}})
+    config = Config(store={"one": {}, "two": {}})
     server = dvid_server(plugins=plugins(), config=config)
     server.server.stores._choices.update({"default": "one", "kind=far": "two"})
     client = server.client

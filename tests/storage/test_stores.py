@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dvid_framework.config import Config
 from dvid_framework.errors import BadRequest, StorageError
 from dvid_framework.storage.base import StoreEngine
 from dvid_framework.storage.engines import StoreConfig, embedded_engines
@@ -97,3 +98,13 @@ def test_a_folder_from_before_folders_remembered_is_of_leveldb(tmp_path: Path) -
     (tmp_path / "main" / "CURRENT").write_text("MANIFEST-000001\n")
     with pytest.raises(BadRequest, match="pip install plyvel"):
         _opened(tmp_path, "", {"rocksdb": _EMBEDDED})
+
+
+@pytest.mark.parametrize("engine", [{}, {"engine": "badger"}, {"engine": "basholeveldb"}])
+def test_a_store_without_an_engine_or_with_one_of_the_originals_has_the_default(
+    tmp_path: Path, engine: dict[str, str]
+) -> None:
+    configs = Config(store={"main": {**engine, "path": str(tmp_path / "main")}}).stores(tmp_path)
+    stores = Stores(configs, _ENGINES)
+    assert stores.engine_names() == [_EMBEDDED.name]
+    stores.close()

@@ -66,7 +66,7 @@ def gray(request: pytest.FixtureRequest, dvid_server: ServerFactory, tmp_path: P
     encoding, sharded = request.param
     voxels = _write(tmp_path / "vol", encoding, sharded, "uint8")
     stores: Any = {
-        "main": {"engine": "leveldb"},
+        "main": {},
         "em": {"engine": "ngprecomputed", "ref": (tmp_path / "vol").as_uri()},
     }
     client = dvid_server(config=Config(store=stores)).client

@@ -65,7 +65,7 @@ def plugins() -> Plugins:
 
 def config(ref: str, **options: Any) -> Config:
     return Config(
-        store={"main": {"engine": "leveldb"}, "em": {"engine": "ngprecomputed", "ref": ref, **options}},
+        store={"main": {}, "em": {"engine": "ngprecomputed", "ref": ref, **options}},
     )
 
 

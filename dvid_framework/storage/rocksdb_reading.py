@@ -21,6 +21,7 @@ __all__ = ["RocksDBSnapshot", "errors_of"]
 
 _PAGE_ENTRIES = 512
 _PAGE_BYTES = 1 << 20
+_FEW = 16  # entries that `last` looks through one by one
 
 
 @contextmanager
@@ -137,14 +138,26 @@ class RocksDBSnapshot(Reader):
             yield found, value
 
     def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
+        # Forwards first: going backwards reads what stands before `start` in each table, which may be large.
         with self._reading(f"reading key {start.hex()}") as iterator:
             self._placed_by = None
-            _place(iterator, start, stop, reverse=True)
-            if not iterator.valid():
-                iterator.status()
+            found: bytes | None = None
+            iterator.seek(start)
+            for _ in range(_FEW):
+                key = iterator.key() if iterator.valid() else None
+                if key is None or key >= stop:
+                    break
+                found = key
+                iterator.next()
+            else:
+                _place(iterator, start, stop, reverse=True)
+                found = iterator.key()
+            iterator.status()
+            if found is None:
                 return None
-            key = iterator.key()
-            return (key, iterator.value()) if key >= start else None
+            iterator.seek(found)
+            iterator.status()
+            return found, iterator.value()
 
     def close(self) -> None:
         with self._lock:

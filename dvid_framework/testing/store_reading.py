@@ -222,6 +222,16 @@ class ReadingContract:
         letters(store)
         assert next(iter(store.scan_keys(b"", END, reverse=True))) == b"f"
 
+    @pytest.mark.parametrize("number", [1, 2, 15, 16, 17, 100])
+    def test_the_last_of_a_range(self, store: Store, number: int) -> None:
+        fill(store, *((b"k%03d" % at, b"v%d" % at) for at in range(number)), (b"", b"before"), (b"z", b"behind"))
+        assert store.last(b"k", b"l") == (b"k%03d" % (number - 1), b"v%d" % (number - 1))
+        assert store.last(b"k000", b"k001") == (b"k000", b"v0")
+        assert store.last(b"", b"k") == (b"", b"before")
+        assert store.last(b"l", b"z") is None
+        assert store.last(b"z", b"k") is None
+        assert store.last(b"zz", END) is None
+
     @pytest.mark.parametrize("reverse", [False, True])
     def test_an_empty_range_has_nothing(self, store: Store, reverse: bool) -> None:
         letters(store)

@@ -1,4 +1,4 @@
-"""The write-ahead logs and manifests of LevelDB and RocksDB, which have one form, read to cut off what a power cut tore.
+"""The write-ahead logs and manifests of LevelDB and RocksDB, which have one form: what a power cut tore is cut off.
 
 Both skip a hole of zeros in silence, and a log that ends early; other damage they refuse, when they are told to be
 strict. So the logs are judged here before they are opened (format: LevelDB's doc/log_format.md): what is damaged

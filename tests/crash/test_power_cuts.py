@@ -200,13 +200,14 @@ DAMAGES: list[Callable[[bytes, int, random.Random], bytes]] = [_cut, _zeroed, _g
 
 
 Files = dict[str, bytes]
+_UNIMPORTANT = ("LOG", "OWNER", "OPTIONS", "IDENTITY")  # nobody needs them to read the store
 
 
-def _tear_leveldb(moment: Moment, files: Files, chance: random.Random) -> list[str]:
-    """Damage what LevelDB has not synced: the end of its present log; and a table with the end of the manifest.
+def _tear_log_and_manifest(moment: Moment, files: Files, chance: random.Random) -> list[str]:
+    """Damage what was not synced: the end of the present log; and a table with the end of the manifest.
 
-    LevelDB syncs a table before it names it in the manifest, and that before it removes the log; we sync a log before
-    anything is written to the next one.
+    LevelDB and RocksDB sync a table before they name it in the manifest, and that before they remove the log; we sync a
+    log before anything is written to the next one.
     """
 
     def damage(name: str, durable: int) -> str:
@@ -225,13 +226,15 @@ def _tear_leveldb(moment: Moment, files: Files, chance: random.Random) -> list[s
             done.append(damage(manifest, named))
         if len(files[manifest]) == named:
             fresh = [
-                name for name, data in files.items() if name.endswith(".ldb") and name not in moment.lengths and data
+                name
+                for name, data in files.items()
+                if name.endswith((".ldb", ".sst")) and name not in moment.lengths and data
             ]
             done += [damage(name, 0) for name in fresh]
     return done
 
 
-TEARS = {"leveldb": _tear_leveldb}
+TEARS = {"leveldb": _tear_log_and_manifest, "rocksdb": _tear_log_and_manifest}
 
 
 def _tear(engine: str, moment: Moment, folder: Path, chance: random.Random) -> str:
@@ -277,7 +280,7 @@ def _damage_durable(folder: Path, chance: random.Random) -> str:
     files = [
         path
         for path in sorted((folder / "default").rglob("*"))
-        if path.is_file() and path.stat().st_size and not path.name.startswith(("LOG", "OWNER"))
+        if path.is_file() and path.stat().st_size and not path.name.startswith(_UNIMPORTANT)
     ]
     path = chance.choice(files)
     data = bytearray(path.read_bytes())
@@ -326,7 +329,8 @@ def test_damage_of_what_was_durable_is_never_silent(engine: str, history: Histor
 
 def test_every_kind_of_file_is_there_to_be_damaged(engine: str, history: History, tmp_path: Path) -> None:
     names = {path.suffix or path.name.partition("-")[0] for path in (tmp_path / "live" / "default").iterdir()}
-    if engine == "leveldb":
-        assert names >= {".ldb", ".log", "MANIFEST", "CURRENT"}
+    if engine in TEARS:
+        assert names >= {".log", "MANIFEST", "CURRENT"}
+        assert names & {".ldb", ".sst"}
     assert (tmp_path / "live" / "default.mark").exists()
     assert history.blobs

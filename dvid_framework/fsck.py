@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from dvid_framework.errors import CorruptValue, DvidError
+from dvid_framework.events.deletion import DELETE
+from dvid_framework.events.job_records import JobRecords
+from dvid_framework.instances.jobs import JobRecord
 from dvid_framework.instances.registry import Instances
 from dvid_framework.storage import keys
 from dvid_framework.storage.blobs import is_name_of
@@ -60,16 +63,51 @@ def _opened(key: bytes, sealed: bytes, report: Report) -> memoryview | None:
         return None
 
 
-def _check_data(log: CommitLog, known: dict[int, str], versions: set[int], report: Report) -> None:
+@dataclass(frozen=True, slots=True)
+class _Deleted:
+    """What was deleted, of which no data may be left but where a job is still at it.
+
+    Attributes:
+        instances: names by id.
+        versions: UUIDs by id.
+        removing: ids of instances whose data is being removed.
+    """
+
+    instances: dict[int, str]
+    versions: dict[int, str]
+    removing: set[int]
+
+
+def _deleted(repos: Repos, jobs: Iterable[JobRecord]) -> _Deleted:
+    instances: dict[int, str] = {}
+    versions: dict[int, str] = {}
+    for repo in repos.all_former():
+        whole = repo.record.deleted
+        instances |= {number: record.name for number, record in repo.gone_instances.items()}
+        instances |= {record.id: record.name for record in repo.instances.values() if whole}
+        versions |= {number: version.uuid for number, version in repo.gone_versions.items()}
+        versions |= {version.id: version.uuid for version in repo.dag if whole}
+    unfinished = [job for job in jobs if job.kind == DELETE and not job.ended]
+    removing = {number for job in unfinished for number, _ in job.arguments["instances"]}
+    return _Deleted(instances, versions, removing)
+
+
+def _check_data(log: CommitLog, known: dict[int, str], versions: set[int], deleted: _Deleted, report: Report) -> None:
     """Each value opens, belongs to a known instance and version, and is not a value and a tombstone at once."""
     before, strangers = b"", set[int]()
     for key, sealed in _entries(log, keys.DATA, keys.BLOB, report):
         report.count("data records")
         instance = int.from_bytes(key[1:5], "big")
         version, marker = keys.TAIL.unpack(key[-keys.TAIL.size :])
+        if instance in deleted.removing and (instance not in known or version in deleted.versions):
+            report.count("data records that a job removes")
+            continue
         if instance not in known and instance not in strangers:
             strangers.add(instance)
-            report.problems.append(f"data of an unknown instance {instance}")
+            name = deleted.instances.get(instance)
+            report.problems.append(
+                f"data of an unknown instance {instance}" if name is None else f"data of the deleted instance {name!r}"
+            )
         if version not in versions:
             report.problems.append(f"key {key.hex()} is of an unknown version {version}")
         if key[:-1] == before[:-1] and before:
@@ -79,7 +117,7 @@ def _check_data(log: CommitLog, known: dict[int, str], versions: set[int], repor
             _opened(key, sealed, report)
 
 
-def _check_log(log: CommitLog, known: dict[int, str], versions: set[int], report: Report) -> None:
+def _check_log(log: CommitLog, known: Collection[int], versions: Collection[int], report: Report) -> None:
     """The records are numbered without a gap, decode, and are named under their instance and version."""
     expected = 1
     for key, sealed in _entries(log, keys.LOG, keys.LOG_BY_VERSION, report):
@@ -162,6 +200,7 @@ def check(stores: Stores, repos: Repos, instances: Instances, progress: Callable
     report = Report()
     known = {record.id: record.name for repo in repos for record in repo.instances.values()}
     versions = {version.id for repo in repos for version in repo.dag}
+    deleted = _deleted(repos, JobRecords(stores, repos))
     progress("repos and versions")
     _check_repos(repos, report)
     for alias in stores.aliases():
@@ -169,9 +208,9 @@ def check(stores: Stores, repos: Repos, instances: Instances, progress: Callable
         progress(f"metadata of store {alias}")
         _check_metadata(log, report)
         progress(f"data of store {alias}")
-        _check_data(log, known, versions, report)
+        _check_data(log, known, versions, deleted, report)
         progress(f"mutation log of store {alias}")
-        _check_log(log, known, versions, report)
+        _check_log(log, known.keys() | deleted.instances.keys(), versions | deleted.versions.keys(), report)
         progress(f"blobs of store {alias}")
         _check_blobs(log, report)
     progress("instances")

@@ -17,6 +17,7 @@ from dvid_framework import __version__
 from dvid_framework.config import Config
 from dvid_framework.events.activity import Activity
 from dvid_framework.events.catching_up import CatchingUp
+from dvid_framework.events.deletion import Deletion
 from dvid_framework.events.feed import Follower
 from dvid_framework.events.jobs import Jobs
 from dvid_framework.events.kafka import Kafka, open_kafka
@@ -117,6 +118,7 @@ class Server:
         )
         self.jobs = Jobs(self.stores, self.repos, self.instances, self.limits.job_threads, self.limits.jobs)
         self.syncs = Syncs(self.stores, self.repos, self.instances, self.limits.follower_threads, self._tell_of_sync)
+        self.deletion = Deletion(self.stores, self.instances, self.jobs, self.syncs)
         self.catching_up = CatchingUp(self.syncs, self.limits.follow_seconds)
         self.cors = build_cors(self.config)
         self.guard = build_guard(self.config, self.repos, self.cors)

@@ -23,7 +23,7 @@ __all__ = ["Activity"]
 _WINDOW_SECONDS = 5.0
 _WRITE_SECONDS = 0.2
 _MOST_LINES_WAITING = 100_000
-_SECRETS = frozenset({"admintoken"})
+_SECRETS = frozenset({"admintoken", "passcode"})
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 

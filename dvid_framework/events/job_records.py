@@ -60,8 +60,10 @@ class JobRecords:
         log = self._logs.get(record.id)
         if log is None:
             log = self._repos.log
-            if record.instance:
-                log = self._stores.log(self._repos.by_id(record.repo).instance_by_id(record.instance).store)
+            repo = self._repos.former(record.repo)
+            instance = repo.former_instance(record.instance) if repo else None
+            if instance is not None:
+                log = self._stores.log(instance.store)
             self._logs[record.id] = log
         return log
 

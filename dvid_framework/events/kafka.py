@@ -260,7 +260,6 @@ class Kafka:
         self._servers = list(servers)
         self._repos = repos
         self._datatypes = datatypes
-        self._instances: dict[int, InstanceRecord] = {}
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
         try:
             self._activity = _Outlet(servers, _ACTIVITY)
@@ -288,7 +287,7 @@ class Kafka:
     # -- mutations
 
     def messages(self, mutation: Mutation) -> Iterator[Message]:
-        """Yield the messages of a mutation: none for what is gone, or internal."""
+        """Yield the messages of a mutation, also of what was deleted since: none for an internal one."""
         repo, instance = self._find(mutation)
         if repo is None:
             return
@@ -301,7 +300,8 @@ class Kafka:
             announced = frozenset[str]() if datatype is None else datatype.announced
             if mutation.internal and not announced:
                 return
-            entries = wire_entries(mutation, repo.dag[mutation.version].uuid, datatype)
+            version = repo.former_version(mutation.version)
+            entries = wire_entries(mutation, version.uuid if version else "", datatype)
             topic = self.topics.instance(repo.root, instance.data_uuid)
             yield from (Message(topic, key, value) for value in instance_messages(mutation, entries, announced))
 
@@ -314,13 +314,8 @@ class Kafka:
         return found
 
     def _look_up(self, mutation: Mutation) -> tuple[Repo | None, InstanceRecord | None]:
-        try:
-            repo = self._repos.by_id(mutation.repo)
-        except KeyError:
-            return None, None
-        if mutation.instance and mutation.instance not in self._instances:
-            self._instances.update({record.id: record for record in list(repo.instances.values())})
-        return repo, self._instances.get(mutation.instance)
+        repo = self._repos.former(mutation.repo)
+        return repo, None if repo is None else repo.former_instance(mutation.instance)
 
     # -- life
 

@@ -36,6 +36,12 @@ _REPO_FIELDS = {
     "newversion": ("Parent", "Child", "Note"),
     "branch": ("Parent", "Child", "Branch", "Note"),
     "tag": ("Parent", "Child", "Branch", "Tag", "Note"),
+    "renamerepo": ("UUID", "Alias", "NewAlias"),
+    "renamebranch": ("Branch", "NewBranch"),
+    "renameinstance": ("Dataname", "NewDataname", "DataUUID"),
+    "deleterepo": ("UUID", "Alias"),
+    "deletebranch": ("Branch", "Versions"),
+    "deleteinstance": ("Dataname", "DataUUID"),
 }
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 

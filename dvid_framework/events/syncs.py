@@ -19,6 +19,7 @@ import structlog
 from dvid_framework.errors import DvidError
 from dvid_framework.events.feed import decode_mutation
 from dvid_framework.events.pursuit import Pursuit, put_cursor, read_cursor
+from dvid_framework.instances.instance import Instance
 from dvid_framework.instances.registry import Instances
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.log import CommitLog
@@ -104,7 +105,7 @@ class Syncs:
 
     def follow(self, record: InstanceRecord) -> None:
         """Take in what a record says of what its instance follows: new leaders, and those that it follows no more."""
-        if not self._running:
+        if not self._running or not self._takes_part(record):
             return
         repo = self._repos.by_id(record.repo)
         leaders = [other for other in list(repo.instances.values()) if other.data_uuid in record.follows]
@@ -127,6 +128,11 @@ class Syncs:
                     pursuit.lag_behind()
                 self._schedule(pursuit)
             self._index()
+
+    def _takes_part(self, record: InstanceRecord) -> bool:
+        """Tell whether events mean anything to an instance; some types only need to know whom they are synced with."""
+        datatype = self._instances.datatypes.get(record.type_name)
+        return datatype is None or datatype.instance.on_event is not Instance.on_event
 
     def forget(self, instance: int) -> None:
         """Follow nothing with, and nothing of, an instance that is deleted."""

@@ -16,6 +16,7 @@ from dvid_framework.http import (
     routes_help,
     routes_jobs,
     routes_node,
+    routes_removal,
     routes_repo,
     routes_server,
 )
@@ -89,7 +90,16 @@ def build_app(server: Server) -> tuple[Dispatch, Litestar]:
     Returns:
         The outermost ASGI application, and the Litestar app inside it.
     """
-    parts = (routes_server, routes_access, routes_repo, routes_node, routes_jobs, following, routes_help)
+    parts = (
+        routes_server,
+        routes_access,
+        routes_repo,
+        routes_node,
+        routes_jobs,
+        routes_removal,
+        following,
+        routes_help,
+    )
     core_routes = [route for part in parts for route in part.ROUTES]
     mounts, tables = [], {}
     for name, datatype in server.datatypes.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from dvid_framework.errors import NotFound
+from dvid_framework.errors import BadRequest, NotFound
 from dvid_framework.http.access.guard import check_writable, visible_versions
 from dvid_framework.http.answers import Answer, json_answer
 from dvid_framework.http.auth import need_admin
@@ -26,7 +26,7 @@ __all__ = ["ROUTES", "instance_jobs", "job_json"]
 def _repo(server: Server, job: JobRecord) -> Repo | None:
     try:
         return server.repos.by_id(job.repo)
-    except KeyError:
+    except BadRequest:
         return None
 
 

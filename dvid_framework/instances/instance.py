@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from dvid_framework.errors import Locked
+from dvid_framework.errors import BadRequest, Locked
 from dvid_framework.instances.jobs import JobRecord, Work
 from dvid_framework.instances.settings import CHECKSUM_TEXTS, compression_text
 from dvid_framework.instances.wire import wire_entries
@@ -158,8 +158,25 @@ class Instance:
 
     def view(self, version: VersionRecord) -> View:
         """Return one state of the data as a version sees it; close it after use."""
+        context, number = self._context, self._at(version)
+        snapshot, instance, epoch = context.log.snapshot(context.record.id)
+        try:
+            self._check_there(number)  # what was there after the snapshot is whole in it
+            return View(snapshot, instance, epoch, context.repo.dag.lineage(number))
+        except BaseException:
+            snapshot.close()
+            raise
+
+    def _check_there(self, version: int = 0) -> None:
+        """Refuse to go on with an instance or a version that was deleted since the request began.
+
+        Raises:
+            BadRequest: it was.
+        """
         context = self._context
-        return View(*context.log.snapshot(context.record.id), context.repo.dag.lineage(self._at(version)))
+        context.repos.by_id(context.repo.id).instance_by_id(context.record.id)
+        if version and version not in context.repo.dag:
+            raise BadRequest("the version was deleted")
 
     def own_values(self, type_key: bytes) -> dict[int, memoryview]:
         """Return the values that versions have themselves of a type key, by version id, whatever their descent."""
@@ -170,6 +187,7 @@ class Instance:
             version, marker = keys.TAIL.unpack(key[len(prefix) :])
             if marker == keys.VALUE:
                 found[version] = open_value(key, value)
+        self._check_there()
         return found
 
     def begin(
@@ -197,10 +215,14 @@ class Instance:
             Unavailable: it is being committed.
         """
         context, number = self._context, self._at(version)
-        context.repos.gates.enter(number, wait)
-        if self.record.versioned and not lift_lock and context.repo.dag[number].locked:
-            context.repos.gates.leave(number)
-            raise Locked(f"version {version.uuid} is committed; make a new version or a branch to go on")
+        context.repos.gates.enter(number, wait, context.record.id)
+        try:
+            self._check_there(number)
+            if self.record.versioned and not lift_lock and context.repo.dag[number].locked:
+                raise Locked(f"version {version.uuid} is committed; make a new version or a branch to go on")
+        except BaseException:
+            context.repos.gates.leave(number, context.record.id)
+            raise
         mutation = Mutation(repo=context.repo.id, instance=context.record.id, version=number, user=user, app=app)
         return Txn(
             context.log,
@@ -209,7 +231,7 @@ class Instance:
             durable=durable,
             limit=context.mutation_bytes,
             new_mutation_id=context.repo.mutation_ids.take,
-            on_leave=lambda: context.repos.gates.leave(number),
+            on_leave=lambda: context.repos.gates.leave(number, context.record.id),
             root=context.repo.dag.root.id,
         )
 
@@ -231,6 +253,13 @@ class Instance:
     def begin_following(self, event: Mutation) -> Txn:
         """Begin what this instance changes for a mutation of one that it follows; the core calls it."""
         context, record, dag = self._context, self.record, self._context.repo.dag
+        gates, instance = context.repos.gates, context.record.id
+        gates.enter(0, instance=instance)  # not the version's: its commit waits for this
+        try:
+            self._check_there(event.version)
+        except BaseException:
+            gates.leave(0, instance)
+            raise
         mutation = Mutation(
             repo=record.repo,
             instance=record.id,
@@ -247,6 +276,7 @@ class Instance:
             durable=False,
             limit=context.mutation_bytes,
             new_mutation_id=context.repo.mutation_ids.take,
+            on_leave=lambda: gates.leave(0, instance),
             root=dag.root.id,
         )
 

@@ -56,6 +56,7 @@ class Instances:
         self.cache = ValueCache(cache_bytes)
         self._open: dict[int, Instance] = {}
         self._shared: dict[str, Any] = {}
+        self._retired: list[Instance] = []
         self._jobs: JobQueue | None = None
 
     @property
@@ -229,6 +230,13 @@ class Instances:
             entry = {"Action": "nodelog", "UUID": now.uuid, "Log": [line]}
             self._repos.update_version(repo, now.id, entry, user, log=now.log + log_lines([line]))
 
+    def retire(self, number: int) -> None:
+        """Open an instance that was deleted no more; requests that have it are still answered."""
+        with self._lock:
+            instance = self._open.pop(number, None)
+            if instance is not None:
+                self._retired.append(instance)
+
     def type_names_in_use(self) -> set[str]:
         """Return the names of the types that have instances now."""
         return {record.type_name for repo in self._repos for record in list(repo.instances.values())}
@@ -239,6 +247,7 @@ class Instances:
 
     def close(self) -> None:
         """Close all open instances."""
-        for instance in self:
+        for instance in [*self, *self._retired]:
             instance.close()
         self._open.clear()
+        self._retired.clear()

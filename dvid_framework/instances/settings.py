@@ -9,7 +9,7 @@ from typing import Any
 
 from dvid_framework.errors import BadRequest
 
-__all__ = ["CHECKSUM_TEXTS", "COMPRESSION_TEXTS", "CommonSettings", "parse_tags", "split_settings"]
+__all__ = ["CHECKSUM_TEXTS", "COMPRESSION_TEXTS", "CommonSettings", "check_name", "parse_tags", "split_settings"]
 
 COMPRESSION_TEXTS = {
     "none": "No compression, level -1",
@@ -75,8 +75,12 @@ def _compression(config: Mapping[str, Any]) -> str | None:
     return word
 
 
-def _name(config: Mapping[str, Any]) -> str:
-    name = _text(config, "dataname")
+def check_name(name: str) -> str:
+    """Return a name if an instance can have it.
+
+    Raises:
+        BadRequest: it can't.
+    """
     if not name or "/" in name or name in _FORBIDDEN_NAMES:
         taken = ", ".join(sorted(_FORBIDDEN_NAMES))
         raise BadRequest(f"an instance can't be named {name!r}: no empty name, no slash, and none of {taken}")
@@ -97,7 +101,7 @@ def split_settings(body: Mapping[str, Any]) -> CommonSettings:
     if checksum not in CHECKSUM_TEXTS:
         raise BadRequest(f"unknown checksum {checksum!r}; none and crc32 are allowed")
     return CommonSettings(
-        name=_name(config),
+        name=check_name(_text(config, "dataname")),
         type_name=_text(config, "typename"),
         versioned=_versioned(config),
         compression=_compression(config),

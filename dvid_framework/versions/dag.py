@@ -38,7 +38,13 @@ class Dag:
         self._versions[version.id] = version
 
     def __getitem__(self, number: int) -> VersionRecord:
-        return self._versions[number]
+        version = self._versions.get(number)
+        if version is None:
+            raise BadRequest(f"the version with the local id {number} is gone")
+        return version
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._versions
 
     def __iter__(self) -> Iterator[VersionRecord]:
         """Yield the versions, the oldest first."""

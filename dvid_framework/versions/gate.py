@@ -17,31 +17,38 @@ WAIT_SECONDS = 2.0
 
 
 class Gates:
-    """Counts the mutations in flight of each version."""
+    """Counts the mutations in flight of each version and, under its negative id, of each instance."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._in_flight: Counter[int] = Counter()
         self._closing: set[int] = set()
 
-    def enter(self, version: int, seconds: float = WAIT_SECONDS) -> None:
+    def enter(self, version: int, seconds: float = WAIT_SECONDS, instance: int = 0) -> None:
         """Begin a mutation; waits while the version is being committed.
+
+        Args:
+            version: id of the version; 0 for what a commit does not wait for.
+            seconds: how long to wait at most.
+            instance: id of the instance, whose deletion waits for the mutation.
 
         Raises:
             Unavailable: the commit takes longer than `seconds`.
         """
+        passed = [number for number in (version, -instance) if number]
         with self._changed:
-            if not self._changed.wait_for(lambda: version not in self._closing, seconds):
+            if not self._changed.wait_for(lambda: self._closing.isdisjoint(passed), seconds):
                 raise Unavailable("the version is being committed")
-            self._in_flight[version] += 1
+            self._in_flight.update(passed)
 
-    def leave(self, version: int) -> None:
+    def leave(self, version: int, instance: int = 0) -> None:
         """End a mutation."""
         with self._changed:
-            self._in_flight[version] -= 1
-            if not self._in_flight[version]:
-                del self._in_flight[version]
-                self._changed.notify_all()
+            for number in (version, -instance):
+                self._in_flight[number] -= 1
+                if self._in_flight[number] <= 0:
+                    del self._in_flight[number]
+                    self._changed.notify_all()
 
     @contextmanager
     def closed(self, version: int, seconds: float = 30.0) -> Iterator[None]:
@@ -59,7 +66,7 @@ class Gates:
             with self._changed:
                 left = max(deadline - time.monotonic(), 0.0)
                 if not self._changed.wait_for(lambda: version not in self._in_flight, left):
-                    raise Unavailable("mutations of the version are still in flight", retry_after=5)
+                    raise Unavailable("mutations are still in flight", retry_after=5)
             yield
         finally:
             with self._changed:

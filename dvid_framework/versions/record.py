@@ -10,7 +10,11 @@ __all__ = ["InstanceRecord", "Mutation", "RepoRecord", "VersionRecord"]
 
 
 class RepoRecord(msgspec.Struct, kw_only=True):
-    """A repo, without its versions and instances."""
+    """A repo, without its versions and instances.
+
+    Attributes:
+        deleted: it is as if it never was; its record stays, so that the mutation log can still be read.
+    """
 
     id: int
     root: str
@@ -20,10 +24,15 @@ class RepoRecord(msgspec.Struct, kw_only=True):
     log: list[str] = []
     created: str
     updated: str
+    deleted: bool = False
 
 
 class VersionRecord(msgspec.Struct, kw_only=True):
-    """A version (node). Its children are the versions that name it as a parent."""
+    """A version (node). Its children are the versions that name it as a parent.
+
+    Attributes:
+        deleted: as of a repo.
+    """
 
     id: int
     repo: int
@@ -35,6 +44,7 @@ class VersionRecord(msgspec.Struct, kw_only=True):
     parents: list[int] = []
     created: str
     updated: str
+    deleted: bool = False
 
 
 class InstanceRecord(msgspec.Struct, kw_only=True):
@@ -45,6 +55,7 @@ class InstanceRecord(msgspec.Struct, kw_only=True):
         settings: the datatype's own settings, as JSON values.
         store: alias of the store that holds its data.
         follows: data UUIDs of the instances that it is synced with.
+        deleted: as of a repo.
     """
 
     id: int
@@ -62,6 +73,7 @@ class InstanceRecord(msgspec.Struct, kw_only=True):
     settings: dict[str, Any] = {}
     store: str = "default"
     follows: list[str] = []
+    deleted: bool = False
 
 
 class Mutation(msgspec.Struct, kw_only=True, omit_defaults=True):

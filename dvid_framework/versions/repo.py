@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dvid_framework.errors import BadRequest
@@ -21,12 +22,16 @@ class Repo:
         dag: its versions.
         instances: the records of its data instances by name.
         mutation_ids: the counter of its mutation ids.
+        gone_versions: those that were deleted, by id; the mutation log may still name them.
+        gone_instances: likewise.
     """
 
     record: RepoRecord
     dag: Dag
     mutation_ids: MutationIds
     instances: dict[str, InstanceRecord] = field(default_factory=dict)
+    gone_versions: dict[int, VersionRecord] = field(default_factory=dict)
+    gone_instances: dict[int, InstanceRecord] = field(default_factory=dict)
     _by_id: dict[int, InstanceRecord] = field(default_factory=dict)
 
     @property
@@ -68,12 +73,31 @@ class Repo:
         return record
 
     def show_instance(self, record: InstanceRecord) -> None:
-        """Take in a new or changed record."""
+        """Take in a new, changed or deleted record."""
         before = self._by_id.get(record.id)
+        if record.deleted:
+            self.gone_instances[record.id] = record
+            if self._by_id.pop(record.id, None) is not None:
+                self.instances.pop(record.name, None)
+            return
         self._by_id[record.id] = record
         self.instances[record.name] = record
         if before is not None and before.name != record.name:
             self.instances.pop(before.name, None)
+
+    def show_versions(self, changed: Sequence[VersionRecord]) -> None:
+        """Take in changed or deleted records of several versions, all at once."""
+        records = {version.id: version for version in self.dag} | {version.id: version for version in changed}
+        self.gone_versions |= {number: version for number, version in records.items() if version.deleted}
+        self.dag = Dag(version for version in records.values() if not version.deleted)
+
+    def former_version(self, number: int) -> VersionRecord | None:
+        """Return a version by its id, also one that was deleted; None for none."""
+        return self.dag[number] if number in self.dag else self.gone_versions.get(number)
+
+    def former_instance(self, number: int) -> InstanceRecord | None:
+        """Return the record of an instance by its id, also of one that was deleted; None for none."""
+        return self._by_id.get(number) or self.gone_instances.get(number)
 
     def select(self, selector: str) -> VersionRecord:
         """Return the version that a branch selector names in this repo.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,6 +51,7 @@ class Repos:
         self.lock = threading.RLock()
         self._first_mutation_id = first_mutation_id
         self._repos: dict[int, Repo] = {}
+        self._gone: dict[int, Repo] = {}  # those that were deleted
         self._versions: dict[str, tuple[int, int]] = {}  # UUID -> repo, version
         self._sorted: list[str] = []
         self._counters = _Counters()
@@ -66,15 +67,19 @@ class Repos:
         versions: dict[int, list[VersionRecord]] = {}
         for version in self._stored(_VERSION, VersionRecord):
             versions.setdefault(version.repo, []).append(version)
-            self._versions[version.uuid] = (version.repo, version.id)
-        self._sorted = sorted(self._versions)
         for record in self._stored(_REPO, RepoRecord):
             ids = MutationIds(store, record.id, self._first_mutation_id)
-            self._repos[record.id] = Repo(record, Dag(versions.get(record.id, ())), ids)
+            own = versions.get(record.id, ())
+            gone = {version.id: version for version in own if version.deleted}
+            repo = Repo(record, Dag(version for version in own if not version.deleted), ids, gone_versions=gone)
+            (self._gone if record.deleted else self._repos)[record.id] = repo
+            if not record.deleted:
+                self._versions |= {version.uuid: (record.id, version.id) for version in repo.dag}
+        self._sorted = sorted(self._versions)
         for instance in self._stored(_INSTANCE, InstanceRecord):
             if instance.tags is None:
                 instance.tags = {}  # the original shows an instance without tags so after a restart
-            self._repos[instance.repo].show_instance(instance)
+            (self._repos.get(instance.repo) or self._gone[instance.repo]).show_instance(instance)
 
     def _stored(self, kind: bytes, record_type: type[_Record]) -> Iterator[_Record]:
         prefix = keys.METADATA + kind + b":"
@@ -103,6 +108,7 @@ class Repos:
         batch = batch or Batch()
         counters = self._counters
         number = repo.id if repo else versions[0].repo if versions else instances[0].repo
+        self._check_there(number, versions, instances)
         if repo:
             self._put(batch, _REPO, repo, repo.id)
             counters = msgspec.structs.replace(counters, repo=max(counters.repo, repo.id))
@@ -125,6 +131,18 @@ class Repos:
         self._show(repo, versions, instances, ids)
         self.log.make_durable(written)
 
+    def _check_there(
+        self, number: int, versions: tuple[VersionRecord, ...], instances: tuple[InstanceRecord, ...]
+    ) -> None:
+        """Refuse to change what another request has deleted meanwhile."""
+        repo = self._repos.get(number)
+        gone = number in self._gone
+        if repo is not None:
+            gone = any(version.id in repo.gone_versions for version in versions)
+            gone = gone or any(instance.id in repo.gone_instances for instance in instances)
+        if gone:
+            raise BadRequest("it was deleted meanwhile")
+
     def _show(
         self,
         repo: RepoRecord | None,
@@ -136,16 +154,33 @@ class Repos:
             self._repos[repo.id] = Repo(repo, Dag(()), ids)
         elif repo:
             self._repos[repo.id].record = repo
-        for version in versions:
-            dag = self._repos[version.repo].dag
-            if version.uuid in self._versions:
-                dag.replace(version)
-            else:
-                dag.add(version)
-                self._versions[version.uuid] = (version.repo, version.id)
-                insort(self._sorted, version.uuid)
+        if repo and repo.deleted:
+            gone = self._gone[repo.id] = self._repos[repo.id]
+            del self._repos[repo.id]
+            self._drop(gone.dag)
+        elif any(version.deleted for version in versions) or len(versions) > 1:
+            self._repos[versions[0].repo].show_versions(versions)
+            self._drop(version for version in versions if version.deleted)
+        else:
+            for version in versions:
+                self._show_version(version)
         for instance in instances:
             self._repos[instance.repo].show_instance(instance)
+
+    def _show_version(self, version: VersionRecord) -> None:
+        dag = self._repos[version.repo].dag
+        if version.uuid in self._versions:
+            dag.replace(version)
+        else:
+            dag.add(version)
+            self._versions[version.uuid] = (version.repo, version.id)
+            insort(self._sorted, version.uuid)
+
+    def _drop(self, versions: Iterable[VersionRecord]) -> None:
+        """Find versions no more; their UUIDs are free."""
+        for version in versions:
+            self._versions.pop(version.uuid, None)
+        self._sorted = sorted(self._versions)
 
     # -- looking up
 
@@ -156,8 +191,23 @@ class Repos:
         return len(self._repos)
 
     def by_id(self, number: int) -> Repo:
-        """Return the repo of a local id."""
-        return self._repos[number]
+        """Return the repo of a local id.
+
+        Raises:
+            BadRequest: there is none, or it was deleted.
+        """
+        repo = self._repos.get(number)
+        if repo is None:
+            raise BadRequest(f"the repo with the local id {number} is gone")
+        return repo
+
+    def former(self, number: int) -> Repo | None:
+        """Return the repo of a local id, also one that was deleted; None for none."""
+        return self._repos.get(number) or self._gone.get(number)
+
+    def all_former(self) -> Iterator[Repo]:
+        """Yield all repos, and those that were deleted."""
+        yield from [*self._repos.values(), *self._gone.values()]
 
     def find(self, reference: str) -> tuple[Repo, VersionRecord]:
         """Return the version that a reference names, and its repo.
@@ -177,8 +227,10 @@ class Repos:
                 raise BadRequest(f"{reference!r} names no version: without a UUID there must be exactly one repo")
             repo = next(iter(self._repos.values()))
             return repo, repo.select(selector)
-        place = self._versions.get(start) or self._versions[self._complete(start)]
-        repo = self._repos[place[0]]
+        place = self._versions.get(start) or self._versions.get(self._complete(start))
+        if place is None:
+            raise BadRequest(f"the version {start!r} was deleted meanwhile")
+        repo = self.by_id(place[0])
         version = repo.dag[place[1]]
         return repo, (repo.select(selector) if colon else version)
 

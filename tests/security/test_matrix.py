@@ -32,6 +32,9 @@ BLOB = "bGInLge7AUJiuCF1YpXFjQ=="
 # What each route asks for: nothing, the right to read or write the repo, or an administrator.
 OPEN, READ, WRITE, ADMINS = "open", "read", "write", "admins"
 CORE = {
+    ("DELETE", "/api/repo/{uuid:str}"): ADMINS,
+    ("DELETE", "/api/repo/{uuid:str}/branch/{branch:str}"): ADMINS,
+    ("DELETE", "/api/repo/{uuid:str}/instance/{name:str}"): ADMINS,
     ("GET", "/"): OPEN,
     ("GET", "/api/heartbeat"): OPEN,
     ("GET", "/api/help"): OPEN,
@@ -69,9 +72,12 @@ CORE = {
     ("POST", "/api/node/{uuid:str}/note"): WRITE,
     ("POST", "/api/node/{uuid:str}/tag"): WRITE,
     ("POST", "/api/repo/{uuid:str}/info"): WRITE,
+    ("POST", "/api/repo/{uuid:str}/branch/{branch:str}/rename"): ADMINS,
     ("POST", "/api/repo/{uuid:str}/instance"): WRITE,
+    ("POST", "/api/repo/{uuid:str}/instance/{name:str}/rename"): ADMINS,
     ("POST", "/api/repo/{uuid:str}/log"): WRITE,
     ("POST", "/api/repo/{uuid:str}/merge"): WRITE,
+    ("POST", "/api/repo/{uuid:str}/rename"): ADMINS,
     ("POST", "/api/repo/{uuid:str}/resolve"): WRITE,
     ("POST", "/api/repos"): ADMINS,
     ("POST", "/api/server/reload-auth"): ADMINS,
@@ -199,7 +205,7 @@ _WHY = ("a token", "token is not valid", "token may not", "admin token", "you ma
 
 def _let_in(mode: str, asked: str, method: str, reply: Reply) -> bool:
     """Tell whether a reply is none of a refusal; one to a body that is no JSON, or the like, does not count as one."""
-    refusing = REFUSED[mode] if asked != ADMINS else {400}
+    refusing = REFUSED[mode] | ({400} if asked == ADMINS else set())
     told = any(words in reply.text.rpartition(" (")[0] for words in _WHY)
     return not (reply.status in refusing and (told or (method == "HEAD" and asked != OPEN)))
 

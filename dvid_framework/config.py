@@ -23,6 +23,7 @@ __all__ = [
     "KafkaSettings",
     "LimitSettings",
     "LoggingSettings",
+    "MutationSettings",
     "ServerSettings",
     "load_config",
 ]
@@ -172,6 +173,16 @@ class LoggingSettings(msgspec.Struct):
     max_log_size: int = 100
 
 
+class MutationSettings(msgspec.Struct):
+    """Section `[mutations]`.
+
+    Attributes:
+        jsonstore: folder of the files of mutation records; none are written if it is empty.
+    """
+
+    jsonstore: str = ""
+
+
 class KafkaSettings(
     msgspec.Struct,
     rename={"topic_activity": "topicActivity", "topic_prefix": "topicPrefix", "topic_suffixes": "topicSuffixes"},
@@ -205,6 +216,7 @@ class Config(msgspec.Struct):
     auth: AuthSettings = msgspec.field(default_factory=AuthSettings)
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     logging: LoggingSettings = msgspec.field(default_factory=LoggingSettings)
+    mutations: MutationSettings = msgspec.field(default_factory=MutationSettings)
     kafka: KafkaSettings = msgspec.field(default_factory=KafkaSettings)
     store: dict[str, dict[str, Any]] = {}
     backend: dict[str, BackendChoice] = {}

@@ -21,6 +21,7 @@ from dvid_framework.events.deletion import Deletion
 from dvid_framework.events.feed import Follower
 from dvid_framework.events.jobs import Jobs
 from dvid_framework.events.kafka import Kafka, open_kafka
+from dvid_framework.events.mutation_files import MutationFiles
 from dvid_framework.events.syncs import Syncs
 from dvid_framework.events.upgrades import start_upgrades
 from dvid_framework.http.access.admin import AdminTokens
@@ -129,6 +130,7 @@ class Server:
         path = Path(self.config.folder, logfile) if logfile else data / "activity.log"
         self.activity = Activity(path, self.config.logging.max_log_size << 20)
         self.kafka: Kafka | None = None
+        self._mutation_files: MutationFiles | None = None
         self._followers: list[Follower] = []
         self._started = time.monotonic()
         self._gc_percentage = 100
@@ -154,6 +156,10 @@ class Server:
                 self._followers.append(
                     Follower(log, "plugins", lambda mutation: self.plugins.mutation(self, mutation), log.synced)
                 )
+        if self.config.mutations.jsonstore:
+            folder = Path(self.config.folder, self.config.mutations.jsonstore)
+            limit = self.config.logging.max_log_size << 20
+            self._mutation_files = MutationFiles(folder, limit, self.stores, self.repos, self.datatypes)
         self.syncs.run()
         start_upgrades(self.jobs, self.repos, self.instances)
         self.jobs.run()
@@ -171,6 +177,8 @@ class Server:
         for follower in self._followers:
             follower.stop()
         self._followers.clear()
+        if self._mutation_files is not None:
+            self._mutation_files.close()
         if self.kafka is not None:
             self.activity.publish = None
             self.kafka.close()

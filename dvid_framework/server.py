@@ -24,6 +24,7 @@ from dvid_framework.events.kafka import Kafka, open_kafka
 from dvid_framework.events.mutation_files import MutationFiles
 from dvid_framework.events.syncs import Syncs
 from dvid_framework.events.upgrades import start_upgrades
+from dvid_framework.events.version_hooks import VersionHooks
 from dvid_framework.http.access.admin import AdminTokens
 from dvid_framework.http.access.cors import build_cors
 from dvid_framework.http.access.guard import build_guard
@@ -119,6 +120,7 @@ class Server:
         )
         self.jobs = Jobs(self.stores, self.repos, self.instances, self.limits.job_threads, self.limits.jobs)
         self.syncs = Syncs(self.stores, self.repos, self.instances, self.limits.follower_threads, self._tell_of_sync)
+        self.version_hooks = VersionHooks(self.repos, self.instances, self.jobs)
         self.deletion = Deletion(self.stores, self.instances, self.jobs, self.syncs)
         self.catching_up = CatchingUp(self.syncs, self.limits.follow_seconds)
         self.cors = build_cors(self.config)

@@ -330,7 +330,11 @@ class Jobs:
         hopeless = attempts > _MOST_ATTEMPTS or (isinstance(error, DvidError) and error.status < 500)
         try:
             with self._changed:
-                if hopeless and record.instance and not isinstance(error, NotInstalled):
+                if (
+                    hopeless
+                    and (record.instance or isinstance(error, BadRequest))
+                    and not isinstance(error, NotInstalled)
+                ):
                     self._end(record, "failed", text)
                     return
                 pause = math.inf if isinstance(error, NotInstalled) else min(2.0**attempts, _LONGEST_PAUSE)

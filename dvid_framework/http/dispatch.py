@@ -222,7 +222,7 @@ class Dispatch:
         changes["method"] = bound.options.method
         changes["path"] = f"{MOUNT}/{record.type_name}/{'/'.join(taken)}"
         point = bound.point
-        if record.follows and must_wait(call, bound.options):
+        if must_wait(call, bound.options):
             return Afterwards(self._server.catching_up, call, lambda: point(call) if point is not None else self._app)
         return self._app if point is None else point(call)
 

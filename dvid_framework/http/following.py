@@ -25,10 +25,18 @@ _NOT_OF_THE_DATA = frozenset({"info", "help", "tags", "sync", "jobs", "blobstore
 
 
 def must_wait(call: Call, options: RouteOptions) -> bool:
-    """Tell whether a request reads a follower that lacks something now."""
+    """Tell whether a request reads a follower that lacks something now.
+
+    Raises:
+        Unavailable: the instance is being made ready for a merge of versions.
+    """
     assert call.repo is not None
     assert call.instance is not None
-    if options.mutates or call.segments[0] in _NOT_OF_THE_DATA:
+    if call.segments[0] in _NOT_OF_THE_DATA:
+        return False
+    assert call.version is not None
+    call.server.version_hooks.check_ready(call.version.id, call.instance.record.id)
+    if options.mutates or not call.instance.record.follows:
         return False
     return call.server.catching_up.is_needed(call.repo, call.instance.record)
 

@@ -104,6 +104,11 @@ async def commit(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     body = fold_keys(await request.read_body(1 << 20), _CommitBody)
     server, repo, version = request.server, request.repo, request.version
     # Not in the pool for work: there it would take a thread from the mutations that it waits for.
+
+    def drain() -> None:
+        server.version_hooks.check_ready(version.id)
+        server.catching_up.drain(repo)
+
     await asyncio.to_thread(
         commit_version,
         server.repos,
@@ -113,7 +118,7 @@ async def commit(request: CoreRequest, uuid: FromPath[str]) -> Answer:
         body.log,
         request.who,
         server.stores.sync,
-        lambda: server.catching_up.drain(repo),
+        drain,
     )
     return json_answer({"committed": version.uuid})
 

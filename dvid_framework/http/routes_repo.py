@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -141,6 +144,13 @@ def _parents(request: CoreRequest, references: list[str]) -> list[tuple[Repo, Ve
     return [request.server.repos.find(reference) for reference in references]
 
 
+async def _until_ready(request: CoreRequest, merged: VersionRecord) -> None:
+    """Wait for the instances that derive something for a merge; for long ones they go on after the answer."""
+    deadline = time.monotonic() + request.server.limits.follow_seconds
+    while not request.server.version_hooks.is_ready(merged.id) and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
 @post("/api/repo/{uuid:str}/merge", mutates=False)
 async def merge(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     """Merge committed versions into a new open version on master.
@@ -157,6 +167,7 @@ async def merge(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     parents = _parents(request, body.parents)
     await request.run(request.server.instances.check_version_merge, request.repo, parents)
     child = await request.run(add_merge, request.server.repos, request.repo, parents, body.note, request.who)
+    await _until_ready(request, child)
     return json_answer({"child": child.uuid})
 
 
@@ -176,6 +187,7 @@ async def resolve(request: CoreRequest, uuid: FromPath[str]) -> Answer:
     parents = _parents(request, body.parents)
     await request.run(server.instances.check_version_merge, repo, parents)
     child = await request.run(add_resolved_merge, server.repos, repo, instances, parents, body.note, request.who)
+    await _until_ready(request, child)
     return json_answer({"child": child.uuid})
 
 

@@ -296,6 +296,19 @@ class Instance:
             return []
         return wire_entries(mutation, self.repo.dag[mutation.version].uuid, self.datatype)
 
+    def on_commit(self, version: VersionRecord) -> None:
+        """Do something about a version that was committed; by default nothing.
+
+        It is called by a job, after the answer and at least once, whatever happens in between.
+        """
+
+    def on_version_merge(self, version: VersionRecord, parents: Sequence[VersionRecord]) -> None:
+        """Make what is derived from the data right at a new version that merges others; by default nothing.
+
+        It is called by a job, at least once, and `POST merge` waits for it. Until it has returned, requests for the
+        data of this instance at that version are answered with 503.
+        """
+
     def check_version_merge(self, parents: Sequence[VersionRecord]) -> None:
         """Refuse a merge of versions that the data of this instance could not follow; by default none.
 

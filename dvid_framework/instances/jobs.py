@@ -85,6 +85,11 @@ class Job:
         return self._record.id
 
     @property
+    def kind(self) -> str:
+        """The name of its work."""
+        return self._record.kind
+
+    @property
     def arguments(self) -> Mapping[str, Any]:
         """What it was started with."""
         return self._record.arguments

@@ -25,6 +25,7 @@ __all__ = ["Repos"]
 
 _REPO, _VERSION, _INSTANCE, _COUNTERS = b"repo", b"version", b"instance", b"counters"
 _encode = msgspec.json.encode
+JoinUnit = Callable[[list[dict[str, Any]], tuple[VersionRecord, ...], Batch, str], Callable[[bool], None] | None]
 _Record = TypeVar("_Record", RepoRecord, VersionRecord, InstanceRecord)
 
 
@@ -43,11 +44,14 @@ class Repos:
     Attributes:
         log: commit log of the metadata store.
         gates: the gates of the versions.
+        join_unit: adds to the batch of a change what belongs to it, by its entries and versions, for a user; returns
+            what to call with whether the unit was written.
     """
 
     def __init__(self, log: CommitLog, gates: Gates, first_mutation_id: int = FIRST_MUTATION_ID) -> None:
         self.log = log
         self.gates = gates
+        self.join_unit: JoinUnit | None = None
         self.lock = threading.RLock()
         self._first_mutation_id = first_mutation_id
         self._repos: dict[int, Repo] = {}
@@ -126,9 +130,17 @@ class Repos:
         ids = None  # made before the write: after it nothing may fail that keeps the server from knowing of it
         if repo is not None and repo.id not in self._repos:
             ids = MutationIds(self.log.store, repo.id, self._first_mutation_id)
-        written = self.log.commit(batch, msgspec.msgpack.encode(mutation))
+        joined = self.join_unit(entries, versions, batch, user) if self.join_unit is not None else None
+        try:
+            written = self.log.commit(batch, msgspec.msgpack.encode(mutation))
+        except BaseException:
+            if joined is not None:
+                joined(False)
+            raise
         self._counters = counters
         self._show(repo, versions, instances, ids)
+        if joined is not None:
+            joined(True)
         self.log.make_durable(written)
 
     def _check_there(

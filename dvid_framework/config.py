@@ -38,6 +38,9 @@ _WIRE_NAMES = {
     "block_list_file": "blockListFile",
     "cors_domains": "corsDomains",
     "http_address": "httpAddress",
+    "web_client": "webClient",
+    "web_default_file": "webDefaultFile",
+    "web_redirect_path": "webRedirectPath",
 }
 
 
@@ -56,6 +59,9 @@ class ServerSettings(msgspec.Struct, rename=_WIRE_NAMES):
         allow_timing: let web pages measure requests below instances.
         allow_public: listen elsewhere than on loopback without an admin token or `[auth]`.
         admin_token_file: a file with an admin token on each line, read again by `reload-auth`.
+        web_client: folder of the pages that are served where nothing else is.
+        web_redirect_path: where a page that is not there leads to.
+        web_default_file: what is shown in its place, without `webRedirectPath`.
     """
 
     host: str = ""
@@ -69,6 +75,9 @@ class ServerSettings(msgspec.Struct, rename=_WIRE_NAMES):
     allow_timing: bool = False
     allow_public: bool = False
     admin_token_file: str = ""
+    web_client: str = ""
+    web_redirect_path: str = ""
+    web_default_file: str = ""
 
 
 class AuthSettings(msgspec.Struct):

@@ -30,6 +30,7 @@ from dvid_framework.http.access.cors import build_cors
 from dvid_framework.http.access.guard import build_guard
 from dvid_framework.http.app import build_app, routes_of_type
 from dvid_framework.http.limits import Budget, Throttle
+from dvid_framework.http.web_client import web_client
 from dvid_framework.http.work import WorkPool
 from dvid_framework.instances.datatype import Datatype
 from dvid_framework.instances.registry import Instances
@@ -126,6 +127,7 @@ class Server:
         self.cors = build_cors(self.config)
         self.guard = build_guard(self.config, self.repos, self.cors)
         self.pool = WorkPool(self.limits.threads, self.limits.waiting_requests, self.limits.waiting_in_all)
+        self.web_client = web_client(self.config, self.pool)
         self.budget = Budget(self.limits.memory_bytes)
         self.throttle = Throttle(self.limits.throttled_operations)
         logfile = self.config.logging.logfile

@@ -119,4 +119,6 @@ def build_app(server: Server) -> tuple[Dispatch, Litestar]:
         logging_config=None,
     )
     _openapi_paths(app)
-    return Dispatch(server, app, CoreTable(core_routes), tables), app
+    outside = {route.path.split("/")[1] for route in app.routes if not route.path.startswith((MOUNT, "/api/"))}
+    pages = [[first] for first in sorted(outside - {""})]
+    return Dispatch(server, app, CoreTable(core_routes), tables, pages), app

@@ -41,12 +41,25 @@ _SILENT = frozenset({"/api/load", "/api/heartbeat", "/api/user-latencies"})
 class Dispatch:
     """The outermost ASGI application."""
 
-    def __init__(self, server: Server, app: ASGIApp, core: CoreTable, types: dict[str, TypeTable]) -> None:
+    def __init__(
+        self, server: Server, app: ASGIApp, core: CoreTable, types: dict[str, TypeTable], pages: list[list[str]]
+    ) -> None:
+        """Put it before an application.
+
+        Args:
+            server: the server.
+            app: the application.
+            core: the core's addresses.
+            types: those below instances, by type.
+            pages: first segments of what the application answers outside of `/api`.
+        """
         self._server = server
         self._app = app
         self._core = core
         self._types = types
         self._guard, self._cors = server.guard, server.cors
+        self._web_client = server.web_client
+        self._pages = pages
         self._asks_first = self._guard is not None or self._cors is not None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -150,8 +163,8 @@ class Dispatch:
             check_local_mutation(call)
         if self._server.read_only and call.method not in _READS:
             self._refuse_read_only(call, segments)
-        if segments and segments[0] not in ("api", "interface"):
-            return page_not_found() if segments[:1] == [MOUNT[1:]] else self._outside(changes, call)
+        if (not segments and self._web_client is not None) or (segments and segments[0] not in ("api", "interface")):
+            return page_not_found() if segments[:1] == [MOUNT[1:]] else self._outside(changes, call, segments)
         if len(segments) >= 3 and segments[1] in ("repo", "node"):
             call.repo, call.version = self._server.repos.find(segments[2])
             if self._guard is not None:
@@ -165,10 +178,12 @@ class Dispatch:
         if segments[:2] == ["api", "repos"] or (segments[1:2] in (["repo"], ["node"]) and not call.admin):
             raise BadRequest(f"this server is read-only: {call.method} is not allowed")
 
-    def _outside(self, changes: Any, call: Call) -> Answer:
-        """Pages, OpenAPI and the routes of plugins: Litestar's own business."""
+    def _outside(self, changes: Any, call: Call, segments: list[str]) -> Answer:
+        """Files of the web client; else pages, OpenAPI and the routes of plugins: Litestar's own business."""
         if call.method == "OPTIONS":
             return empty(200, {"Allow": "GET, HEAD, OPTIONS"})
+        if self._web_client is not None and call.method in _READS and segments[:1] not in self._pages:
+            return self._web_client.answer(segments) or page_not_found()
         if call.method == "HEAD":
             changes["method"] = "GET"
         return self._app

@@ -217,7 +217,7 @@ def test_head_of_a_repo_exists_alone(client: Client, root: str) -> None:
         ("/api/repos", "POST, OPTIONS"),
         ("/api/node/{root}/note", "GET, HEAD, POST, OPTIONS"),
         ("/api/node/{root}/branch", "POST, OPTIONS"),
-        ("/api/repo/{root}", "HEAD, OPTIONS"),
+        ("/api/repo/{root}", "HEAD, DELETE, OPTIONS"),
         ("/api/node/{root}/t/pair/a", "GET, HEAD, POST, DELETE, OPTIONS"),
         ("/api/node/{root}/t/count", "POST, OPTIONS"),
         ("/somewhere", "GET, HEAD, OPTIONS"),

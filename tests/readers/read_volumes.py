@@ -20,6 +20,11 @@ def by_cloudvolume(url: str, scale: int) -> np.ndarray:
     return volume[..., 0].T if volume.shape[-1] == 1 else volume.T
 
 
+def by_cloudvolume_from_zarr(url: str, scale: int) -> np.ndarray:
+    volume = CloudVolume(f"zarr3://{url}", mip=scale, progress=False, parallel=1, fill_missing=True)
+    return np.asarray(volume[:])[..., 0].T
+
+
 def by_zarr(url: str, scale: int) -> np.ndarray:
     group = zarr.open_group(url, mode="r")
     ome = group.attrs["ome"]
@@ -30,7 +35,7 @@ def by_zarr(url: str, scale: int) -> np.ndarray:
 
 
 def main(folder: Path) -> None:
-    tools = {"cloudvolume": by_cloudvolume, "zarr": by_zarr}
+    tools = {"cloudvolume": by_cloudvolume, "cloudvolume3": by_cloudvolume_from_zarr, "zarr": by_zarr}
     for entry in json.loads((folder / "wanted.json").read_text()):
         np.save(folder / f"{entry['name']}.npy", tools[entry["tool"]](entry["url"], entry["scale"]))
 

@@ -1,4 +1,4 @@
-"""CloudVolume and zarr-python read what was written, at two versions and two scales."""
+"""CloudVolume and zarr-python read what was written: labels at two versions and two scales, and images."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_labels(dvid_process: ProcessFactory, readers: ModuleType, tmp_path: Pat
          "url": f"{client.url}/api/node/{version}/seg/{route}"}
         for version in (root, child)
         for scale in (0, 1)
-        for tool, route in (("cloudvolume", "precomputed"), ("zarr", "zarr"))
+        for tool, route in (("cloudvolume", "precomputed"), ("cloudvolume3", "zarr"), ("zarr", "zarr"))
     ]  # fmt: skip
     (tmp_path / "wanted.json").write_text(json.dumps(wanted))
     readers.run_reader(READ, str(tmp_path))
@@ -56,7 +56,29 @@ def test_labels(dvid_process: ProcessFactory, readers: ModuleType, tmp_path: Pat
             read = np.load(tmp_path / f"cloudvolume-{version}-{scale}.npy")
             begin = read.shape[2] - written.shape[2]  # the volume begins with a whole chunk
             assert (read[:, :, begin:] == written).all()
-            array = np.load(tmp_path / f"zarr-{version}-{scale}.npy")
-            assert (array[:, :, 64 >> scale :] == written).all()
-            assert not array[:, :, : 64 >> scale].any()
+            for tool in ("zarr", "cloudvolume3"):
+                array = np.load(tmp_path / f"{tool}-{version}-{scale}.npy")
+                assert (array[:, :, 64 >> scale :] == written).all()
+                assert not array[:, :, : 64 >> scale].any()
     assert (_voxels(client, root, 0) != _voxels(client, child, 0)).any()
+
+
+@pytest.mark.parametrize(("kind", "dtype", "channels"), [("uint16blk", "<u2", ()), ("rgba8blk", "u1", (4,))])
+def test_images(
+    dvid_process: ProcessFactory, readers: ModuleType, tmp_path: Path, kind: str, dtype: str, channels: tuple[int, ...]
+) -> None:
+    client = dvid_process().client
+    root = client.new_repo()
+    client.new_instance(root, kind, "gray", BlockSize="32,32,32")
+    voxels = np.random.default_rng(3).integers(0, 250, (32, 64, 96, *channels)).astype(dtype)
+    client.post(f"/api/node/{root}/gray/raw/0_1_2/96_64_32/0_0_0", voxels.tobytes()).ok()
+    at = f"{client.url}/api/node/{root}/gray"
+    routes = {"cloudvolume": "precomputed", "zarr": "zarr"}
+    wanted = [{"name": tool, "tool": tool, "scale": 0, "url": f"{at}/{route}"} for tool, route in routes.items()]
+    (tmp_path / "wanted.json").write_text(json.dumps(wanted))
+    readers.run_reader(READ, str(tmp_path))
+    expected = np.moveaxis(voxels, 3, 0) if channels else voxels
+    for tool in routes:
+        read = np.load(tmp_path / f"{tool}.npy")
+        assert read.dtype == expected.dtype
+        assert (read == expected).all()

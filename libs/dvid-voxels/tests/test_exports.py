@@ -49,7 +49,7 @@ def test_the_info_of_precomputed() -> None:
     assert info["@type"] == "neuroglancer_multiscale_volume"
     assert (info["type"], info["data_type"], info["num_channels"]) == ("segmentation", "uint64", 1)
     assert info["scales"][1] == {
-        "key": "s1",
+        "key": "1",
         "size": [64 + 65, 33, 100],
         "voxel_offset": [-64, 0, 0],
         "resolution": [16, 16, 80],
@@ -74,7 +74,7 @@ def names(scale: int) -> dict[str, tuple[tuple[int, int], ...]]:
 @pytest.mark.parametrize("scale", [0, 1, 2])
 def test_every_chunk_of_precomputed_has_its_box(scale: int) -> None:
     for name, ranges in names(scale).items():
-        chunk = precomputed().chunk([f"s{scale}", name])
+        chunk = precomputed().chunk([str(scale), name])
         assert chunk.scale == scale
         assert [*zip(chunk.box.offset, (n + 1 for n in chunk.box.last), strict=True)] == list(ranges)
         padded = precomputed().padded(chunk)
@@ -82,28 +82,27 @@ def test_every_chunk_of_precomputed_has_its_box(scale: int) -> None:
         assert all(side % 8 == 0 and 0 <= side - n < 8 for side, n in zip(padded.size, chunk.box.size, strict=True))
 
 
-# Beside s0/-128--64_0-64_96-192, which is one.
+# Beside 0/-128--64_0-64_96-192, which is one.
 NOT_CHUNKS = [
     "",
-    "s0",
+    "0",
     "info/info",
-    "s0/",
-    "s3/-128--64_0-64_96-192",
-    "s00/-128--64_0-64_96-192",
-    "s/-128--64_0-64_96-192",
-    "0/-128--64_0-64_96-192",
-    "s0/-128--64_0-64",
-    "s0/-128--64_0-64_96-192_0-1",
-    "s0/-127--63_0-64_96-192",
-    "s0/-192--128_0-64_96-192",
-    "s0/-128--64_00-64_96-192",
-    "s0/-128--64_0-64_96-193",
-    "s0/-128--64_0-64_192-192",
-    "s0/-128--64_0-64_192-288",
-    "s0/-128--64_0-64_" + "9" * 60,
-    "s0/-128--64_0-6\u0664_96-192",
-    "s0/9999999999-99999999999_0-64_96-192",
-    "s1000000000000000000/0-1_0-1_0-1",
+    "0/",
+    "3/-128--64_0-64_96-192",
+    "00/-128--64_0-64_96-192",
+    "/-128--64_0-64_96-192",
+    "0/-128--64_0-64",
+    "0/-128--64_0-64_96-192_0-1",
+    "0/-127--63_0-64_96-192",
+    "0/-192--128_0-64_96-192",
+    "0/-128--64_00-64_96-192",
+    "0/-128--64_0-64_96-193",
+    "0/-128--64_0-64_192-192",
+    "0/-128--64_0-64_192-288",
+    "0/-128--64_0-64_" + "9" * 60,
+    "0/-128--64_0-6\u0664_96-192",
+    "0/9999999999-99999999999_0-64_96-192",
+    "1000000000000000000/0-1_0-1_0-1",
 ]
 
 
@@ -128,55 +127,58 @@ def test_volumes_up_to_the_last_voxel() -> None:
     low = Box((INT32_MIN, 0, 0), (10, 10, 10))
     high = Box((INT32_MAX - 9, 0, 0), (10, 10, 10))
     chunk = precomputed(Multiscale(low, 1, (64, 64, 64), (8.0,) * 3, "uint64")).chunk(
-        ["s0", "-2147483648--2147483638_0-10_0-10"]
+        ["0", "-2147483648--2147483638_0-10_0-10"]
     )
     assert chunk.box == low
     files = precomputed(Multiscale(high, 1, (96, 64, 64), (8.0,) * 3, "uint64"))
     first = files.document(["info"])["scales"][0]["voxel_offset"][0]
-    assert files.chunk(["s0", f"{first}-2147483648_0-10_0-10"]).box.last[0] == INT32_MAX
+    assert files.chunk(["0", f"{first}-2147483648_0-10_0-10"]).box.last[0] == INT32_MAX
     with pytest.raises(NoSuchKey):  # its chunk would reach past 32 bits
-        OmeZarr(files.volume, "seg").chunk(["s0", "c", "0", "0", str(first // 96)])
+        OmeZarr(files.volume, "seg").chunk(["0", "c", "0", "0", str(first // 96)])
 
 
 def test_arrays_of_zarr_have_the_coordinates_as_indices() -> None:
     files = OmeZarr(volume(offset=(70, 5, 100)), "seg", gzip=True)
-    array = files.document(["s0", "zarr.json"])
+    array = files.document(["0", "zarr.json"])
     assert array["shape"] == [200, 65, 270]
     assert array["chunk_grid"]["configuration"]["chunk_shape"] == [96, 64, 64]
     assert [codec["name"] for codec in array["codecs"]] == ["bytes", "gzip"]
     assert array["attributes"] == {"origin": [0, 0, 0]}
     assert array["dimension_names"] == ["z", "y", "x"]
-    assert files.chunk(["s0", "c", "1", "1", "4"]).box == Box((256, 64, 96), CHUNK)
+    assert files.chunk(["0", "c", "1", "1", "4"]).box == Box((256, 64, 96), CHUNK)
     for outside in ("0/0/1", "1/2/4", "1/1/5", "3/1/4", "1/1/0"):
         with pytest.raises(NoSuchKey):
-            files.chunk(["s0", "c", *outside.split("/")])
+            files.chunk(["0", "c", *outside.split("/")])
 
 
-def test_arrays_of_zarr_begin_with_the_first_chunk_below_zero() -> None:
+def test_arrays_of_zarr_begin_at_one_place_below_zero() -> None:
     files = OmeZarr(volume(), "seg")
-    array = files.document(["s0", "zarr.json"])
-    assert array["attributes"] == {"origin": [0, 0, -128]}
-    assert array["shape"] == [200, 65, 130 + 128]
-    assert files.chunk(["s0", "c", "1", "0", "0"]).box == Box((-128, 0, 96), CHUNK)
+    array = files.document(["0", "zarr.json"])
+    assert array["attributes"] == {"origin": [0, 0, -256]}
+    assert [files.origin(scale) for scale in range(3)] == [(-256, 0, 0), (-128, 0, 0), (-64, 0, 0)]
+    assert array["shape"] == [200, 65, 130 + 256]
+    with pytest.raises(NoSuchKey):
+        files.chunk(["0", "c", "1", "0", "1"])
+    assert files.chunk(["0", "c", "1", "0", "2"]).box == Box((-128, 0, 96), CHUNK)
     group = files.document(["zarr.json"])
     (multiscale,) = group["attributes"]["ome"]["multiscales"]
-    # The centre of voxel -64 of scale 1 lies between those of the voxels -128 and -127 of scale 0.
+    # The centre of voxel -128 of scale 1 lies between those of the voxels -256 and -255 of scale 0.
     assert multiscale["datasets"][1] == {
-        "path": "s1",
+        "path": "1",
         "coordinateTransformations": [
             {"type": "scale", "scale": [80, 16, 16]},
-            {"type": "translation", "translation": [20, 4, -1020]},
+            {"type": "translation", "translation": [20, 4, -2044]},
         ],
     }
-    assert group["consolidated_metadata"]["metadata"]["s0"] == array
-    assert files.document(["s3", "c", "0"]) is None
+    assert group["consolidated_metadata"]["metadata"]["0"] == array
+    assert files.document(["3", "c", "0"]) is None
     with pytest.raises(NoSuchKey):
-        files.document(["s3", "zarr.json"])
+        files.document(["3", "zarr.json"])
 
 
 @pytest.mark.parametrize(
     "name",
-    ["s0/c/0/0", "s0/c/0/0/0/0", "s0/d/1/0/0", "s0/c/-1/0/0", "s0/c/01/0/0", "s0/c/1/0/99999999999", "s0/c/1//0"],
+    ["0/c/0/0", "0/c/0/0/0/0", "0/d/1/0/0", "0/c/-1/0/0", "0/c/01/0/0", "0/c/1/0/99999999999", "0/c/1//0"],
 )
 def test_other_names_are_no_chunks_of_zarr(name: str) -> None:
     with pytest.raises(NoSuchKey):
@@ -186,12 +188,12 @@ def test_other_names_are_no_chunks_of_zarr(name: str) -> None:
 def test_channels() -> None:
     one = Multiscale(Box((0, 0, 0), (64, 64, 64)), 1, (64, 64, 64), (8.0,) * 3, "uint8", channels=4)
     files = OmeZarr(one, "rgba")
-    array = files.document(["s0", "zarr.json"])
+    array = files.document(["0", "zarr.json"])
     assert array["shape"] == [4, 64, 64, 64]
     assert array["codecs"] == [{"name": "bytes"}]
-    assert files.chunk(["s0", "c", "0", "0", "0", "0"]).box == one.box
+    assert files.chunk(["0", "c", "0", "0", "0", "0"]).box == one.box
     with pytest.raises(NoSuchKey):
-        files.chunk(["s0", "c", "1", "0", "0", "0"])
+        files.chunk(["0", "c", "1", "0", "0", "0"])
     axes = files.document(["zarr.json"])["attributes"]["ome"]["multiscales"][0]["axes"]
     assert [axis["name"] for axis in axes] == ["c", "z", "y", "x"]
 

@@ -60,7 +60,7 @@ def precomputed(client: Client, version: str, scale: int = 0) -> tuple[Any, NDAr
 
 def zarr(client: Client, version: str, scale: int = 0) -> NDArray[Any]:
     """Voxels as `image` has them."""
-    at = f"{client.url}/api/node/{version}/gray/zarr/s{scale}/"
+    at = f"{client.url}/api/node/{version}/gray/zarr/{scale}/"
     read = tensorstore.open({"driver": "zarr3", "kvstore": at}, **SPEC).result().read().result()
     return np.moveaxis(read, 0, 3) if read.ndim == 4 else read
 
@@ -106,11 +106,11 @@ def test_a_stored_jpeg_is_a_chunk(client: Client) -> None:
     info = client.json(f"{at}precomputed/info")
     assert (info["type"], info["scales"][0]["encoding"]) == ("image", "jpeg")
     assert info["scales"][0]["chunk_sizes"] == [[32, 32, 32]]
-    reply = client.request("GET", f"{at}precomputed/s0/-32-0_0-32_0-32", None, {"Accept-Encoding": "gzip"}).ok()
+    reply = client.request("GET", f"{at}precomputed/0/-32-0_0-32_0-32", None, {"Accept-Encoding": "gzip"}).ok()
     assert "content-encoding" not in reply.headers
     stored = client.get(f"{at}subvolblocks/32_32_32/-32_0_0").ok().body[16:]
     assert reply.body == stored, "nothing was decoded"
-    cut = Image.open(io.BytesIO(client.get(f"{at}precomputed/s0/0-32_0-32_32-61").ok().body))
+    cut = Image.open(io.BytesIO(client.get(f"{at}precomputed/0/0-32_0-32_32-61").ok().body))
     assert cut.size == (32, 32 * 29)
     raw = np.frombuffer(client.get(f"{at}raw/0_1_2/73_64_61/-32_0_0").ok().body, np.uint8).reshape(61, 64, 73)
     origin, read = precomputed(client, root)
@@ -126,7 +126,7 @@ def test_a_background_that_is_no_number(client: Client) -> None:
     root = client.new_repo()
     client.new_instance(root, "float32blk", "gray", BlockSize="64,64,64", Background="255")
     write(client, root, image("float32blk", (64, 64, 64)), (64, 0, 0))
-    assert client.json(f"/api/node/{root}/gray/zarr/s0/zarr.json")["fill_value"] == "0xffffffff"
+    assert client.json(f"/api/node/{root}/gray/zarr/0/zarr.json")["fill_value"] == "0xffffffff"
     array = zarr(client, root)
     assert np.isnan(array[:, :, :64]).all()
     assert not np.isnan(array[:, :, 64:]).any()
@@ -139,19 +139,19 @@ def test_what_may_be_kept_and_what_is_no_file(client: Client) -> None:
     assert client.get(f"{at}precomputed/info").status == 404, "there is nothing yet"
     write(client, root, image("uint8blk", (64, 64, 64)), (0, 0, 0))
     client.post(f"{at}extents", {"MinPoint": [0, 0, 0], "MaxPoint": [127, 63, 63]}).ok()
-    name = f"{at}precomputed/s0/0-64_0-64_0-64"
+    name = f"{at}precomputed/0/0-64_0-64_0-64"
     plain = client.get(name).ok()
     assert plain.body == image("uint8blk", (64, 64, 64)).tobytes()
     packed = client.request("GET", name, None, {"Accept-Encoding": "gzip"}).ok()
     assert packed.headers["content-encoding"] == "gzip"
     assert client.request("GET", name, None, {"If-None-Match": plain.headers["etag"]}).status == 304
     assert client.head(name).headers["content-length"] == str(64**3)
-    assert client.get(f"{at}zarr/s0/c/0/0/0").ok().body == plain.body
-    missing = client.get(f"{at}zarr/s0/c/0/0/1")
+    assert client.get(f"{at}zarr/0/c/0/0/0").ok().body == plain.body
+    missing = client.get(f"{at}zarr/0/c/0/0/1")
     assert (missing.status, missing.body) == (404, b"")
-    assert set(client.get(f"{at}precomputed/s0/64-128_0-64_0-64").ok().body) == {0}
-    for rest in ("precomputed/s1/0-64_0-64_0-64", "precomputed/s0/0-64_0-64_0-65", "zarr/s0/c/0/0/2", "zarr/.zattrs",
-                 "precomputed/supervoxels/info", "zarr/s0/c/0/0/0/0"):  # fmt: skip
+    assert set(client.get(f"{at}precomputed/0/64-128_0-64_0-64").ok().body) == {0}
+    for rest in ("precomputed/1/0-64_0-64_0-64", "precomputed/0/0-64_0-64_0-65", "zarr/0/c/0/0/2", "zarr/.zattrs",
+                 "precomputed/supervoxels/info", "zarr/0/c/0/0/0/0"):  # fmt: skip
         assert client.get(f"{at}{rest}").status == 404, rest
     client.commit(root)
     assert "immutable" in client.get(name).ok().headers["cache-control"]

@@ -36,15 +36,15 @@ def test_chunks_of_precomputed(written: tuple[Any, Labels], volumes: SimpleNames
     seg, volume = written
     info = seg.json("precomputed/info")
     assert info["type"] == "segmentation"
-    assert [scale["key"] for scale in info["scales"]] == ["s0", "s1"]
+    assert [scale["key"] for scale in info["scales"]] == ["0", "1"]
     assert info["scales"][0]["voxel_offset"] == list(OFFSET)
     assert info["scales"][0]["size"] == [128, 128, 128]
-    reply = seg.get("precomputed/s0/0-64_64-128_64-128").ok()
+    reply = seg.get("precomputed/0/0-64_64-128_64-128").ok()
     assert reply.headers["content-type"] == "application/octet-stream"
     assert "content-encoding" not in reply.headers
     assert (decode_segmentation(reply.body, (64, 64, 64)) == volume[64:, :64, 64:]).all()
     low = volumes.halved(volume)
-    body = seg.get("precomputed/s1/-64-0_0-64_0-64").ok().body
+    body = seg.get("precomputed/1/-64-0_0-64_0-64").ok().body
     labels = decode_segmentation(body, (64, 64, 64))
     assert (labels[:, 32:, 32:] == low[:, :32, :32]).all()
     assert not labels[:, :32].any()
@@ -55,28 +55,28 @@ def test_the_last_chunks_end_with_the_extents(written: tuple[Any, Labels]) -> No
     seg.post("extents", {"MinPoint": [-60, 70, 3], "MaxPoint": [60, 190, 100]}).ok()
     (scale, *_) = seg.json("precomputed/info")["scales"]
     assert (scale["voxel_offset"], scale["size"]) == ([-64, 64, 0], [125, 127, 101])
-    body = seg.get("precomputed/s0/0-61_128-191_64-101").ok().body
+    body = seg.get("precomputed/0/0-61_128-191_64-101").ok().body
     # The format counts cells of 8 voxels, whole ones, though the chunk ends before.
     assert (decode_segmentation(body, (64, 64, 40))[:37, :63, :61] == volume[64:101, 64:127, 64:125]).all()
-    assert seg.get("precomputed/s0/0-64_128-192_64-128").status == 404
+    assert seg.get("precomputed/0/0-64_128-192_64-128").status == 404
 
 
 def test_chunks_of_zarr(written: tuple[Any, Labels], volumes: SimpleNamespace) -> None:
     seg, volume = written
-    array = seg.json("zarr/s0/zarr.json")
-    assert array["attributes"]["origin"] == [0, 0, -64]
-    assert array["shape"] == [128, 192, 128]
-    reply = seg.get("zarr/s0/c/1/1/1").ok()
+    array = seg.json("zarr/0/zarr.json")
+    assert array["attributes"]["origin"] == [0, 0, -128]
+    assert array["shape"] == [128, 192, 192]
+    reply = seg.get("zarr/0/c/1/1/2").ok()
     assert "content-encoding" not in reply.headers
     labels = np.frombuffer(gzip.decompress(reply.body), "<u8").reshape(64, 64, 64)
     assert (labels == volume[64:, :64, 64:]).all()
-    low = np.frombuffer(gzip.decompress(seg.get("zarr/s1/c/0/0/0").ok().body), "<u8").reshape(64, 64, 64)
+    low = np.frombuffer(gzip.decompress(seg.get("zarr/1/c/0/0/0").ok().body), "<u8").reshape(64, 64, 64)
     assert (low[:, 32:, 32:] == volumes.halved(volume)[:, :32, :32]).all()
     group = seg.json("zarr/zarr.json")
-    assert group["consolidated_metadata"]["metadata"]["s0"] == array
-    assert seg.get("zarr/s0/c/0/0/0").status == 404
+    assert group["consolidated_metadata"]["metadata"]["0"] == array
+    assert seg.get("zarr/0/c/0/0/0").status == 404
     seg.post("extents", {"MinPoint": [-64, 0, 0], "MaxPoint": [63, 191, 127]}).ok()
-    missing = seg.get("zarr/s0/c/0/0/0")
+    missing = seg.get("zarr/0/c/0/0/1")
     assert (missing.status, missing.body) == (404, b""), "nothing was written there: Zarr reads the fill value"
 
 
@@ -86,28 +86,28 @@ def test_bodies_and_supervoxels(segmentation: Any, volumes: SimpleNamespace) -> 
     volume[:32] = 5
     seg.write_raw(volume, (0, 0, 0)).ok()
     seg.post("merge", [5, 7]).ok()
-    name = "s0/0-64_0-64_0-64"
+    name = "0/0-64_0-64_0-64"
     bodies = seg.get(f"precomputed/{name}").ok().body
     assert set(np.unique(decode_segmentation(bodies, (64, 64, 64))).tolist()) == {5}
     supervoxels = seg.get(f"precomputed/supervoxels/{name}").ok().body
     assert (decode_segmentation(supervoxels, (64, 64, 64)) == volume).all()
     assert seg.get(f"precomputed/{name}?supervoxels=true").body == supervoxels
     assert seg.json("precomputed/supervoxels/info") == seg.json("precomputed/info")
-    stored = gzip.decompress(seg.get("zarr/supervoxels/s0/c/0/0/0").ok().body)
+    stored = gzip.decompress(seg.get("zarr/supervoxels/0/c/0/0/0").ok().body)
     assert stored == volume.tobytes()
-    assert set(np.frombuffer(gzip.decompress(seg.get("zarr/s0/c/0/0/0").ok().body), "<u8").tolist()) == {5}
+    assert set(np.frombuffer(gzip.decompress(seg.get("zarr/0/c/0/0/0").ok().body), "<u8").tolist()) == {5}
     assert seg.json("zarr/supervoxels/zarr.json") == seg.json("zarr/zarr.json")
 
 
 def test_what_was_never_written_is_a_chunk_of_zeros_in_precomputed(segmentation: Any) -> None:
     segmentation.post("extents", {"MinPoint": [0, 0, 0], "MaxPoint": [127, 63, 63]}).ok()
-    body = segmentation.get("precomputed/s0/64-128_0-64_0-64").ok().body
+    body = segmentation.get("precomputed/0/64-128_0-64_0-64").ok().body
     assert not decode_segmentation(body, (64, 64, 64)).any()
 
 
 def test_gzip_for_those_who_take_it(written: tuple[Any, Labels]) -> None:
     seg, _ = written
-    name = "precomputed/s0/0-64_64-128_64-128"
+    name = "precomputed/0/0-64_64-128_64-128"
     plain = seg.get(name).ok()
     for accepted in ("gzip", "deflate, GZIP;q=0.5", "*", "br, x-gzip ; q=1.0"):
         packed = ask(seg, name, accept_encoding=accepted).ok()
@@ -122,7 +122,7 @@ def test_gzip_for_those_who_take_it(written: tuple[Any, Labels]) -> None:
 
 def test_open_versions_are_asked_again_and_committed_ones_kept(written: tuple[Any, Labels]) -> None:
     seg, _ = written
-    names = ["precomputed/info", "precomputed/s0/0-64_64-128_64-128", "zarr/s0/zarr.json", "zarr/s0/c/1/1/1"]
+    names = ["precomputed/info", "precomputed/0/0-64_64-128_64-128", "zarr/0/zarr.json", "zarr/0/c/1/1/2"]
     tags = {}
     for name in names:
         reply = seg.get(name).ok()
@@ -144,11 +144,11 @@ def test_open_versions_are_asked_again_and_committed_ones_kept(written: tuple[An
 
 def test_head(written: tuple[Any, Labels]) -> None:
     seg, _ = written
-    for name in ("precomputed/info", "precomputed/s0/0-64_64-128_64-128", "zarr/s0/c/1/1/1"):
+    for name in ("precomputed/info", "precomputed/0/0-64_64-128_64-128", "zarr/0/c/1/1/2"):
         reply = seg.client.head(seg.path(name))
         assert (reply.status, reply.body) == (200, b"")
         assert int(reply.headers["content-length"]) == len(seg.get(name).body)
-    assert seg.client.head(seg.path("zarr/s0/c/0/0/0")).status == 404
+    assert seg.client.head(seg.path("zarr/0/c/0/0/0")).status == 404
     assert seg.client.request("OPTIONS", seg.path("zarr/zarr.json")).headers["allow"] == "GET, HEAD, OPTIONS"
 
 
@@ -157,16 +157,16 @@ OTHER_NAMES = [
     "precomputed/info/more",
     "precomputed/supervoxels",
     "precomputed/supervoxels/supervoxels/info",
-    "precomputed/s2/0-64_64-128_64-128",
-    "precomputed/s0/0-64_64-128_64-128/more",
-    "precomputed/s0/0-64_64-128_64-129",
-    "precomputed/s0/%FF-64_64-128_64-128",
+    "precomputed/2/0-64_64-128_64-128",
+    "precomputed/0/0-64_64-128_64-128/more",
+    "precomputed/0/0-64_64-128_64-129",
+    "precomputed/0/%FF-64_64-128_64-128",
     "zarr/.zgroup",
-    "zarr/s0",
-    "zarr/s2/zarr.json",
-    "zarr/s0/c/1/1/3",
-    "zarr/s0/c/1/1/1/more",
-    "zarr/s0/c/1/1/99999999999999999999",
+    "zarr/0",
+    "zarr/2/zarr.json",
+    "zarr/0/c/1/1/3",
+    "zarr/0/c/1/1/2/more",
+    "zarr/0/c/1/1/99999999999999999999",
 ]
 
 
@@ -179,7 +179,7 @@ def test_other_names_are_404(written: tuple[Any, Labels]) -> None:
 
 
 def test_an_instance_without_voxels_has_no_files(segmentation: Any) -> None:
-    for rest in ("precomputed/info", "zarr/zarr.json", "zarr/s0/c/0/0/0"):
+    for rest in ("precomputed/info", "zarr/zarr.json", "zarr/0/c/0/0/0"):
         assert segmentation.get(rest).status == 404
     assert segmentation.get("precomputed").status == 400
     assert segmentation.post("precomputed/info", {}).status == 400

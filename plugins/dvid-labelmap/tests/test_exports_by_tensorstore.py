@@ -29,7 +29,7 @@ def precomputed(seg: Any, scale: int, version: str | None = None, below: str = "
 
 def zarr(seg: Any, scale: int, version: str | None = None, below: str = "zarr") -> Labels:
     """Labels (z, y, x) of a scale."""
-    store = tensorstore.open({"driver": "zarr3", "kvstore": address(seg, f"{below}/s{scale}", version)}, **SPEC)
+    store = tensorstore.open({"driver": "zarr3", "kvstore": address(seg, f"{below}/{scale}", version)}, **SPEC)
     return store.result().read().result()
 
 

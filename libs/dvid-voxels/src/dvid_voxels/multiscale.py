@@ -99,16 +99,15 @@ def nanometers(sizes: Sequence[float], units: Sequence[str]) -> tuple[float, flo
 
 
 def parse_scale_key(key: str, scales: int) -> int:
-    """Return the scale that `s0`, `s1`, ... names.
+    """Return the scale that `0`, `1`, ... names.
 
     Raises:
         NoSuchKey: there is no such scale.
     """
-    number = key[1:]
-    canonical = key[:1] == "s" and number.isascii() and number.isdigit() and len(number) <= 3
-    if not canonical or str(int(number)) != number or int(number) >= scales:
-        raise NoSuchKey(f"there is no {key[:40]!r} here; the scales are s0 to s{scales - 1}")
-    return int(number)
+    canonical = key.isascii() and key.isdigit() and len(key) <= 3 and str(int(key)) == key
+    if not canonical or int(key) >= scales:
+        raise NoSuchKey(f"there is no {key[:40]!r} here; the scales are 0 to {scales - 1}")
+    return int(key)
 
 
 def plain_number(value: float) -> float | int:

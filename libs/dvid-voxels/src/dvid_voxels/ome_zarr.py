@@ -1,8 +1,8 @@
 """OME-Zarr 0.5 on Zarr 3: a group with `multiscales`, and for each scale an array in regular chunks.
 
-Names are `zarr.json`, `s0/zarr.json` and `s0/c/z/y/x` (`s0/c/0/z/y/x` of a volume with channels). The index of a voxel
-in an array is its coordinate at that scale, unless there are negative ones: then arrays begin with the first chunk, and
-the attribute `origin` and OME's translation say where. A chunk has the bytes of `planar_bytes`.
+Names are `zarr.json`, `0/zarr.json` and `0/c/z/y/x` (`0/c/0/z/y/x` of a volume with channels). The index of a voxel
+in an array is its coordinate at that scale, unless there are negative ones: then the arrays of all scales begin at one
+place further down, and the attribute `origin` and OME's translation say where. A chunk has the bytes of `planar_bytes`.
 """
 
 import math
@@ -19,6 +19,7 @@ __all__ = ["OmeZarr", "fill_value"]
 
 _DOCUMENT = "zarr.json"
 _LONGEST_INDEX = 10
+_MOST_HALVED = 24  # scales that begin at one place: the lower ones have one chunk on each side of 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class OmeZarr:
         """Return the chunk of a file, always whole.
 
         Args:
-            keys: the name of the file, split at slashes, such as `s0`, `c`, `0`, `2`, `1`.
+            keys: the name of the file, split at slashes, such as `0`, `c`, `0`, `2`, `1`.
 
         Raises:
             NoSuchKey: the volume has no such chunk.
@@ -64,7 +65,7 @@ class OmeZarr:
         wanted = 5 if self.volume.channels == 1 else 6
         if len(keys) != wanted or keys[1] != "c":
             axes = "z/y/x" if self.volume.channels == 1 else "0/z/y/x"
-            raise NoSuchKey(f"this volume has the files zarr.json, s0/zarr.json and chunks s0/c/{axes}")
+            raise NoSuchKey(f"this volume has the files zarr.json, 0/zarr.json and chunks 0/c/{axes}")
         scale = parse_scale_key(keys[0], self.volume.scales)
         indices = [_index(key) for key in keys[2:]]
         if self.volume.channels != 1 and indices.pop(0):
@@ -82,13 +83,19 @@ class OmeZarr:
         return Chunk(scale, box)
 
     def origin(self, scale: int) -> Triple:
-        """Return the voxel (x, y, z) of the index 0 of a scale's array."""
-        x, y, z = (min(0, start) for start in self.volume.first_chunk_at(scale))
+        """Return the voxel (x, y, z) of the index 0 of a scale's array: the same place at all scales."""
+        low, size = self.volume.box.offset, self.volume.chunk_size
+        x, y, z = (self._begin(first, side, scale) for first, side in zip(low, size, strict=True))
         return x, y, z
+
+    def _begin(self, first: int, side: int, scale: int) -> int:
+        """Along one axis 0, or if there are voxels below it what begins a chunk at every scale."""
+        step = side << min(self.volume.scales - 1, _MOST_HALVED)
+        begin = min(0, first - first % step) >> scale
+        return begin - begin % side
 
     def _shape(self, scale: int) -> list[int]:
         end = (last + 1 for last in self.volume.box_at(scale).last)
-        # An array of a volume that ends below 0 still begins with its first chunk.
         lengths = [stop - start for stop, start in zip(end, self.origin(scale), strict=True)]
         return self._channel_axis(self.volume.channels) + lengths[::-1]
 
@@ -134,7 +141,7 @@ class OmeZarr:
             "consolidated_metadata": {
                 "kind": "inline",
                 "must_understand": False,
-                "metadata": {f"s{scale}": self._array(scale) for scale in scales},
+                "metadata": {str(scale): self._array(scale) for scale in scales},
             },
         }
 
@@ -147,7 +154,7 @@ class OmeZarr:
             for start, size, finest in zip(self.origin(scale), sizes, self.volume.voxel_size, strict=True)
         ]
         return {
-            "path": f"s{scale}",
+            "path": str(scale),
             "coordinateTransformations": [
                 {"type": "scale", "scale": self._channel_axis(1) + [plain_number(size) for size in sizes[::-1]]},
                 {

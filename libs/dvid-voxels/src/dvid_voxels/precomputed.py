@@ -1,4 +1,4 @@
-"""Neuroglancer's precomputed volumes, unsharded: `info`, and chunks named `s0/0-64_0-64_0-64`.
+"""Neuroglancer's precomputed volumes, unsharded: `info`, and chunks named `0/0-64_0-64_0-64`.
 
 A chunk in the encoding `raw` has the bytes of `planar_bytes`.
 """
@@ -59,7 +59,7 @@ class Precomputed:
     def _scale(self, scale: int) -> dict[str, Any]:
         volume, (first, end) = self.volume, self._corners(scale)
         found: dict[str, Any] = {
-            "key": f"s{scale}",
+            "key": str(scale),
             "size": [b - a for a, b in zip(first, end, strict=True)],
             "voxel_offset": list(first),
             "resolution": [plain_number(side) for side in volume.voxel_size_at(scale)],
@@ -79,13 +79,13 @@ class Precomputed:
         """Return the chunk of a file.
 
         Args:
-            keys: the name of the file, split at slashes, such as `s0` and `0-64_0-64_0-64`.
+            keys: the name of the file, split at slashes, such as `0` and `0-64_0-64_0-64`.
 
         Raises:
             NoSuchKey: the volume has no such chunk.
         """
         if len(keys) != 2:
-            raise NoSuchKey("a precomputed volume has the file info and chunks such as s0/0-64_0-64_0-64")
+            raise NoSuchKey("a precomputed volume has the file info and chunks such as 0/0-64_0-64_0-64")
         scale, name = parse_scale_key(keys[0], self.volume.scales), keys[1]
         parts = [_RANGE.fullmatch(part) for part in name.split("_")] if len(name) <= _LONGEST else []
         if len(parts) != 3 or None in parts:

@@ -50,7 +50,7 @@ async def _answer(
 async def precomputed(request: ImageRequest, file: FromPath[str]) -> Answer:
     """Return a file of this version as neuroglancer's precomputed volume `precomputed://http://.../precomputed`.
 
-    The files are info and the chunks of each scale, s0/0-64_0-64_0-64: raw, or jpeg where the instance keeps JPEGs.
+    The files are info and the chunks of each scale, 0/0-64_0-64_0-64: raw, or jpeg where the instance keeps JPEGs.
     Chunks are 64 voxels wide or more, whole blocks; the volume begins with a whole chunk and ends where the extents do.
     What was never written is background; other names are 404. Raw chunks have Content-Encoding gzip for clients that
     take it.
@@ -65,10 +65,10 @@ async def precomputed(request: ImageRequest, file: FromPath[str]) -> Answer:
 
 @get("/zarr/{file:str}")
 async def zarr(request: ImageRequest, file: FromPath[str]) -> Answer:
-    """Return a file of this version as OME-Zarr 0.5 (Zarr 3): zarr.json, s0/zarr.json, s0/c/z/y/x and so on.
+    """Return a file of this version as OME-Zarr 0.5 (Zarr 3): zarr.json, 0/zarr.json, 0/c/z/y/x and so on.
 
-    Axes are z, y, x; of rgba8blk channel, z, y, x, and chunks s0/c/0/z/y/x with all channels. Indices are coordinates
-    of voxels, unless the extents reach below 0: then the array begins with the first chunk, and its attribute origin
+    Axes are z, y, x; of rgba8blk channel, z, y, x, and chunks 0/c/0/z/y/x with all channels. Indices are coordinates
+    of voxels, unless the extents reach below 0: then arrays begin further down, and their attribute origin
     says where. Chunks are 64 voxels wide or more, whole blocks, not compressed. What was never written is 404, as are
     other names: Zarr reads it as the fill value, the background.
 

@@ -57,7 +57,7 @@ async def _answer(
 async def precomputed(request: LabelRequest, file: FromPath[str]) -> Answer:
     """Return a file of this version as neuroglancer's precomputed volume `precomputed://http://.../precomputed`.
 
-    The files are info and the chunks of each scale, s0/0-64_0-64_0-64, in compressed_segmentation of bodies. Below
+    The files are info and the chunks of each scale, 0/0-64_0-64_0-64, in compressed_segmentation of bodies. Below
     precomputed/supervoxels is the same volume of supervoxels. Chunks are 64 voxels wide or more, whole blocks; the
     volume begins with a whole chunk and ends where the extents do. What was never written is 0; other names are 404.
     With Content-Encoding gzip for clients that take it.
@@ -71,10 +71,10 @@ async def precomputed(request: LabelRequest, file: FromPath[str]) -> Answer:
 
 @get("/zarr/{file:str}")
 async def zarr(request: LabelRequest, file: FromPath[str]) -> Answer:
-    """Return a file of this version as OME-Zarr 0.5 (Zarr 3): zarr.json, s0/zarr.json, s0/c/z/y/x and so on.
+    """Return a file of this version as OME-Zarr 0.5 (Zarr 3): zarr.json, 0/zarr.json, 0/c/z/y/x and so on.
 
     Arrays are uint64 of axis order z, y, x, of bodies; below zarr/supervoxels of supervoxels. Indices are coordinates
-    of voxels, unless the extents reach below 0: then the array begins with the first chunk, and its attribute origin
+    of voxels, unless the extents reach below 0: then arrays begin further down, and their attribute origin
     says where. Chunks are 64 voxels wide or more, whole blocks, gzipped. What was never written is 404, as are other
     names: Zarr reads it as 0.
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dvid_framework.cli.demo_volume import DemoVolume, grow
+from dvid_framework.cli.demo_volume import DemoVolume, grayscale_of, grow
 from dvid_framework.cli.running import run_server
 from dvid_framework.errors import BadRequest
 from dvid_framework.server import Server
 
 __all__ = ["run_demo"]
 
-_NEEDED = ("keyvalue", "labelmap", "roi")
+_NEEDED = {"keyvalue": "dvid-keyvalue", "labelmap": "dvid-labelmap", "roi": "dvid-roi", "uint8blk": "dvid-imageblk"}
 _SLAB = 64
 _ROI_BLOCK = 32
 _LEVELS = 2
@@ -66,6 +66,8 @@ def _make(server: Server, progress: Progress) -> str:
     client = _Client(server)
     root: str = client.post("/api/repos", {"alias": "demo", "description": "A synthetic piece of brain."})["root"]
     for settings in (
+        {"typename": "uint8blk", "dataname": "grayscale", "BlockSize": "64,64,64", "MaxDownresLevel": str(_LEVELS)}
+        | {"Compression": "jpeg"},  # as microscopy is mostly kept, and small
         {"typename": "labelmap", "dataname": "segmentation", "MaxDownresLevel": str(_LEVELS)},
         {"typename": "keyvalue", "dataname": "bodies"},
         {"typename": "roi", "dataname": "largest", "BlockSize": ",".join([str(_ROI_BLOCK)] * 3)},
@@ -76,7 +78,10 @@ def _make(server: Server, progress: Progress) -> str:
     for z in range(0, depth, _SLAB):
         slab = np.ascontiguousarray(volume.supervoxels[z : z + _SLAB]).tobytes()
         client.post(f"/api/node/{root}/segmentation/raw/0_1_2/{width}_{height}_{_SLAB}/0_0_{z}", slab)
-        progress.update(task, completed=40 + 50 * (z + _SLAB) / depth)
+        progress.update(task, completed=40 + 45 * (z + _SLAB) / depth)
+    progress.update(task, description="storing the grayscale")
+    gray = grayscale_of(volume.supervoxels)
+    client.post(f"/api/node/{root}/grayscale/raw/0_1_2/{width}_{height}_{depth}/0_0_0", gray.tobytes())
     progress.update(task, description="storing bodies and an ROI")
     for body, supervoxels in volume.bodies.items():
         if len(supervoxels) > 1:
@@ -102,6 +107,7 @@ def _hints(server: Server, root: str) -> str:
     short = root[:8]
     return (
         f"\nThe demo repo {short} is served at http://{server.host}:{server.port}/  (Ctrl-C ends it). Try:\n\n"
+        f"  curl -o gray.jpg {base}/node/{short}/grayscale/raw/xy/256_256/0_0_128/jpg\n"
         f"  curl -o slice.png {base}/node/{short}/segmentation/pseudocolor/xy/256_256/0_0_128\n"
         f"  curl {base}/node/{short}:review/bodies/key/1\n"
         f"  curl {base}/node/{short}/segmentation/sparsevol-size/1\n\n"
@@ -120,7 +126,7 @@ def run_demo(data: Path, port: int, admin_token: str) -> None:
     if missing:
         server.close()
         raise BadRequest(
-            f"the demo needs the datatypes {', '.join(missing)}: pip install {' '.join('dvid-' + m for m in missing)}"
+            f"the demo needs the datatypes {', '.join(missing)}: pip install {' '.join(_NEEDED[m] for m in missing)}"
         )
     made = next((repo.root for repo in server.repos if repo.record.alias == "demo" and len(repo.dag) == 3), None)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DemoVolume", "grow"]
+__all__ = ["DemoVolume", "grayscale_of", "grow"]
 
 _SIZE = 256
 _BODIES = 160
@@ -34,6 +34,28 @@ class DemoVolume:
         """Return the supervoxels of the largest bodies."""
         by_size = sorted(self.bodies.values(), key=lambda parts: -sum(self.sizes.get(part, 0) for part in parts))
         return [part for parts in by_size[:count] for part in parts]
+
+
+def grayscale_of(supervoxels: NDArray[np.uint64], seed: int = 7) -> NDArray[np.uint8]:
+    """Return what a microscope might have seen of a segmentation: dark membranes, gray insides, bright gaps; noise.
+
+    Args:
+        supervoxels: uint64 (z, y, x); 0 is background.
+        seed: of the noise.
+
+    Returns:
+        uint8 of the same shape.
+    """
+    random = np.random.default_rng(seed)
+    # Each supervoxel has its own gray, the same as long as the seed is.
+    tints = random.integers(120, 165, 256).astype(np.int16)
+    gray = np.where(supervoxels == 0, np.int16(195), tints[(supervoxels % np.uint64(256)).astype(np.intp)])
+    for axis in range(3):
+        edge = np.diff(supervoxels, axis=axis) != 0
+        at = tuple(slice(None, -1) if other == axis else slice(None) for other in range(3))
+        gray[at][edge] = 70
+    gray += random.integers(-12, 13, gray.shape, np.int16)
+    return gray.astype(np.uint8)
 
 
 def _paint(labels: NDArray[np.uint64], centre: NDArray[np.float64], radius: float, label: int) -> None:

@@ -39,8 +39,9 @@ def tried(data: Path, output: Path, seconds: float) -> dict[str, bytes]:
 
 def test_what_the_demo_says_works(tmp_path: Path) -> None:
     first = tried(tmp_path / "demo", tmp_path / "first.log", seconds=120)
-    assert len(first) == 3
+    assert len(first) == 4
     assert all(first.values())
     assert any(body.startswith(b"\x89PNG") for body in first.values())
+    assert any(body.startswith(b"\xff\xd8") for body in first.values())
     again = tried(tmp_path / "demo", tmp_path / "again.log", seconds=30)
     assert again == first, "the second start serves what the first one made"

@@ -16,6 +16,7 @@ Point: TypeAlias = tuple[float, float, float]
 ReadBlocks: TypeAlias = Callable[[NDArray[np.int64]], NDArray[Any]]
 """Voxels (n, z, y, x, ...) of blocks by their coordinates, int64 (n, 3) as x, y, z."""
 _MOST_SIDE = 1 << 16
+_FARTHEST = 1e100  # its square is a double
 _LONGEST_NUMBER = 40
 
 
@@ -59,17 +60,26 @@ class ObliqueSlice:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.resolution) and self.resolution > 0):
             raise GeometryError("the resolution must be a positive number")
-        if max(self._steps(self.top_right), self._steps(self.bottom_left)) >= _MOST_SIDE:
+        if any(abs(value) > _FARTHEST for corner in self._corners for value in corner):
+            raise GeometryError("a corner of the slice is out of range")
+        if max(self._length(end) / self.resolution for end in self._corners) >= _MOST_SIDE:
             raise GeometryError(f"an image has at most {_MOST_SIDE} rows and columns")
 
-    def _steps(self, end: Point) -> float:
+    @property
+    def _corners(self) -> tuple[Point, Point, Point]:
+        return self.top_left, self.top_right, self.bottom_left
+
+    def _length(self, end: Point) -> float:
         x, y, z = (b - a for a, b in zip(self.top_left, end, strict=True))
-        return math.floor(math.sqrt(x * x + y * y + z * z) / self.resolution)
+        return math.sqrt(x * x + y * y + z * z)
+
+    def _steps(self, end: Point) -> int:
+        return math.floor(self._length(end) / self.resolution)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the image."""
-        return int(self._steps(self.bottom_left)) + 1, int(self._steps(self.top_right)) + 1
+        return self._steps(self.bottom_left) + 1, self._steps(self.top_right) + 1
 
     def row_starts(self) -> NDArray[np.float64]:
         """The first point of each row, float64 (rows, 3): steps are added one after the other."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dvid_framework.api import BadRequest, ImageScale, Instance, InstanceContext, PixelType, VersionRecord, View
 from dvid_imageblk.codec import stored_form
 from dvid_imageblk.keys import EXTENTS
-from dvid_imageblk.model import VOXEL_TYPES, ImageSettings
+from dvid_imageblk.model import VOXEL_TYPES, ImageSettings, VoxelType
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.checking import damaged_blocks
 from dvid_imageblk.ops.extents import read_extents
@@ -47,10 +47,14 @@ class ImageInstance(Instance):
 
     def __init__(self, context: InstanceContext) -> None:
         super().__init__(context)
-        self.voxels = VOXEL_TYPES[context.record.type_name]
+        self.voxels = self.voxel_type()
         self.form = stored_form(context.record.compression)
         self._turns = tuple(threading.RLock() for _ in range(_TURNS))
         self._queues: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    def voxel_type(self) -> VoxelType:
+        """Return what a voxel holds."""
+        return VOXEL_TYPES[self.record.type_name]
 
     def turn(self, version: int) -> threading.RLock:
         """Return the lock that orders the writes of voxels at a version, by its id; reads take none."""

@@ -6,7 +6,7 @@ from struct import Struct
 
 from dvid_voxels.geometry import Triple
 
-__all__ = ["EXTENTS", "after_block_row", "block_bounds", "block_coordinate", "block_key"]
+__all__ = ["CHANNELS", "EXTENTS", "after_block_row", "block_bounds", "block_coordinate", "block_key"]
 
 _BLOCK, _LOW_BLOCK = 23, 25
 _SHIFT = 1 << 31
@@ -15,6 +15,8 @@ _LOW_KEY = Struct(">BBIII")
 
 EXTENTS = bytes((24,))
 """The extents that a version has of its own (msgpack)."""
+CHANNELS = bytes((26,))
+"""What the channels of a version are (msgpack)."""
 
 
 def block_key(scale: int, coordinate: Triple) -> bytes:

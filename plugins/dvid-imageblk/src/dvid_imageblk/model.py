@@ -14,7 +14,7 @@ from dvid_voxels.settings_text import parse_byte, parse_point_setting, parse_uni
 
 from dvid_framework.api import BadRequest
 
-__all__ = ["VOXEL_TYPES", "ImageSettings", "VoxelType", "new_settings"]
+__all__ = ["VOXEL_TYPES", "Channels", "ImageSettings", "VoxelType", "new_settings"]
 
 _LARGEST_SIDE = 1024
 _MOST_BYTES = 16 << 20
@@ -99,6 +99,23 @@ class ImageSettings(msgspec.Struct, kw_only=True, frozen=True):
     grid_store: str = ""
     scale_level: int = 0
     max_downres_level: int = 0
+
+
+class Channels(msgspec.Struct, frozen=True):
+    """What the stacks of a volume of several channels hold.
+
+    Attributes:
+        count: how many channels there are; 0 before the first stack.
+        data_type: numpy's name of the type of their values.
+    """
+
+    count: int = 0
+    data_type: str = "uint16"
+
+    @property
+    def values(self) -> list[dict[str, str]] | None:
+        """What `info` shows of them."""
+        return [{"DataType": self.data_type, "Label": f"channel{number}"} for number in range(self.count)] or None
 
 
 def _block_size(text: str) -> Triple:

@@ -8,8 +8,10 @@ from typing import Any
 from dvid_framework.api import Datatype, ImageVolume, Instances, hookimpl
 from dvid_imageblk.instance import ImageInstance
 from dvid_imageblk.model import VOXEL_TYPES, ImageSettings, new_settings
+from dvid_imageblk.multichan import MultichanInstance
 from dvid_imageblk.ops.grid import fitted_settings
 from dvid_imageblk.routes import ROUTES
+from dvid_imageblk.routes.multichan import ROUTES as MULTICHAN_ROUTES
 
 __all__ = ["dvid_datatypes"]
 
@@ -29,6 +31,7 @@ voxels elsewhere).
 Raw voxels are of axis order Z, Y, X (X varies fastest). A stream of blocks is for each block four int32 (block
 coordinate x, y, z and number of bytes) and its bytes.
 """
+_OF_IMAGES_ALONE = frozenset({"gridstore", "scalelevel", "maxdownreslevel"})
 _URL = "github.com/janelia-flyem/dvid/datatype/imageblk/"
 
 
@@ -106,7 +109,29 @@ class Rgba8Blk(_ImageType):
     instance = ImageInstance
 
 
+class Multichan16(Datatype):
+    """Versioned volumes of several channels of 8 or 16 bits, such as of fluorescence, loaded as V3D raw stacks.
+
+    Every channel is read by itself: `xy/512_512/0_0_30/jpg?channel=1` is a slice, `0_1_2/64_64_64/0_0_0?channel=1` a
+    box of voxels. Settings are those of the family imageblk: BlockSize, VoxelSize, VoxelUnits, Background, Compression.
+    """
+
+    name = "multichan16"
+    url = "github.com/janelia-flyem/dvid/datatype/multichan16"
+    version = "0.1"
+    instance = MultichanInstance
+    settings = ImageSettings
+    routes = MULTICHAN_ROUTES
+    provides = (ImageVolume,)
+
+    @classmethod
+    def parse_settings(cls, config: Mapping[str, Any]) -> ImageSettings:
+        """Make the settings of a new instance from texts; unknown ones are ignored."""
+        chosen = {key: value for key, value in config.items() if key not in _OF_IMAGES_ALONE}
+        return new_settings(chosen, VOXEL_TYPES["uint16blk"])
+
+
 @hookimpl
 def dvid_datatypes() -> Iterable[type[Datatype]]:
     """Give out the datatypes."""
-    return [Uint8Blk, Uint16Blk, Uint32Blk, Uint64Blk, Float32Blk, Rgba8Blk]
+    return [Uint8Blk, Uint16Blk, Uint32Blk, Uint64Blk, Float32Blk, Rgba8Blk, Multichan16]

@@ -25,7 +25,16 @@ from dvid_imageblk.ops.extents import grow_extents
 if TYPE_CHECKING:
     from dvid_imageblk.instance import ImageInstance
 
-__all__ = ["BlockWrite", "blocks_of_row", "blocks_of_volume", "check_span", "check_target", "store_blocks", "volume_of"]
+__all__ = [
+    "BlockWrite",
+    "blocks_of_row",
+    "blocks_of_volume",
+    "check_span",
+    "check_target",
+    "put_blocks",
+    "store_blocks",
+    "volume_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +156,20 @@ def store_blocks(instance: ImageInstance, version: VersionRecord, txn: Txn, writ
     """
     number, levels = instance.number_of(version), instance.settings.max_downres_level
     with instance.turn(number):
-        _put(txn, 0, write.coordinates, write.payloads)
+        put_blocks(txn, 0, write.coordinates, write.payloads)
         if levels and len(write.coordinates):
             with instance.view(version) as view:
                 for scale, low, payloads in lower_scales(
                     instance.stored(view), write.coordinates, write.payloads, levels
                 ):
-                    _put(txn, scale, low, payloads)
+                    put_blocks(txn, scale, low, payloads)
         grow_extents(instance, number, txn, write.extents)
         txn.mark_internal()  # the original logs no such writes; followers still see them
         txn.emit("blocks", Scale=0, Blocks=write.coordinates.astype("<i4").tobytes())
         txn.commit()
 
 
-def _put(txn: Txn, scale: int, coordinates: NDArray[np.int64], payloads: Sequence[Buffer]) -> None:
+def put_blocks(txn: Txn, scale: int, coordinates: NDArray[np.int64], payloads: Sequence[Buffer]) -> None:
+    """Put the blocks of a scale (or of a channel, which takes its place) by their coordinates (n, 3) as x, y, z."""
     for (x, y, z), payload in zip(coordinates.tolist(), payloads, strict=True):
         txn.put(block_key(scale, (x, y, z)), bytes(payload), NONE)

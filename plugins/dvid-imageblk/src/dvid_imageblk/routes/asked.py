@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from dvid_voxels.block_codec import Buffer
 from dvid_voxels.shapes import Shape, parse_shape
@@ -73,7 +74,7 @@ def _attenuation(request: ImageRequest) -> int:
 
 
 @contextmanager
-def held(request: ImageRequest, count: int) -> Iterator[None]:
+def held(request: InstanceRequest[Any], count: int) -> Iterator[None]:
     """Hold bytes of the memory that all requests together may use.
 
     Raises:
@@ -88,7 +89,9 @@ def held(request: ImageRequest, count: int) -> Iterator[None]:
         budget.give_back(count)
 
 
-def streamed(request: ImageRequest, pieces: Iterator[Buffer], holding: int, length: int | None = None) -> Answer:
+def streamed(
+    request: InstanceRequest[Any], pieces: Iterator[Buffer], holding: int, length: int | None = None
+) -> Answer:
     """Return an answer made piece by piece; it holds memory, and its place if it is throttled, until it is sent."""
     stack = ExitStack()
     try:

@@ -26,7 +26,7 @@ from dvid_framework.errors import (
 )
 from dvid_framework.hookspecs import hookimpl
 from dvid_framework.http.access.guard import check_readable
-from dvid_framework.http.answers import Answer, Later, Pieces, binary, empty, json_answer, text_answer
+from dvid_framework.http.answers import Answer, Later, Parts, Pieces, binary, empty, json_answer, text_answer
 from dvid_framework.http.auth import need_admin
 from dvid_framework.http.cacheable import cacheable, cacheable_json
 from dvid_framework.http.call import Call, InstanceRequest
@@ -96,6 +96,7 @@ __all__ = [
     "NoSettings",
     "NotFound",
     "NotInstalled",
+    "Parts",
     "Pieces",
     "PixelType",
     "Reader",

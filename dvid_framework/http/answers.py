@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["Answer", "Bytes", "Later", "Pieces", "binary", "empty", "json_answer", "text_answer"]
+__all__ = ["Answer", "Bytes", "Later", "Parts", "Pieces", "binary", "empty", "json_answer", "text_answer"]
 
 Answer = ASGIApp
 """What a route returns: annotate it so."""
@@ -52,6 +52,26 @@ class Bytes:
         """Stand for a Litestar response where an exception handler gives one."""
         del app, request, options
         return self
+
+
+class Parts:
+    """A whole answer in several parts that are at hand; they are sent one after the other, and never joined."""
+
+    def __init__(self, parts: Sequence[Buffer], media_type: str = "application/octet-stream") -> None:
+        self._parts = parts
+        length = sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in parts)
+        self._headers = _headers(media_type, length, None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        del scope, receive
+        start: Any = {"type": "http.response.start", "status": 200, "headers": self._headers}
+        await send(start)
+        for part in self._parts:
+            body: Any = {"type": "http.response.body", "body": part, "more_body": True}
+            await send(body)
+        end: Any = {"type": "http.response.body", "body": b"", "more_body": False}
+        await send(end)
 
 
 class Pieces:

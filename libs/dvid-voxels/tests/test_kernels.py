@@ -1,5 +1,7 @@
 """Native and numpy kernels do the same, and refuse the same."""
 
+import struct
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -100,6 +102,18 @@ def test_nothing_is_inflated_past_the_block(codec: Any) -> None:
     for implementation in IMPLEMENTATIONS.values():
         with pytest.raises(VoxelFormatError):
             implementation.decode_blocks([bomb], codec, 512, 1)
+
+
+def test_a_jpeg_that_says_it_is_huge_is_refused_before_it_is_decoded() -> None:
+    small = bytearray(encode_block(bytes(512), "jpeg", 8))
+    frame = small.index(b"\xff\xc0")
+    small[frame + 5 : frame + 9] = struct.pack(">HH", 65500, 65500)
+    for implementation in IMPLEMENTATIONS.values():
+        tracemalloc.start()
+        with pytest.raises(VoxelFormatError, match="4290250000 pixels and not 512"):
+            implementation.decode_blocks([bytes(small)], "jpeg", 512, 1)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        tracemalloc.stop()
 
 
 @given(st.binary(max_size=200))

@@ -25,6 +25,8 @@ __all__ = ["StoredRead"]
 
 _BATCH_BYTES = 4 << 20
 _MOST_BATCH = 256
+_FEW_BLOCKS = 8  # that are put together on the event loop
+_FEW_BYTES = 4 << 20
 _CACHED_PART = 4  # a request for more than one part in so many of the cache goes past it
 
 
@@ -61,6 +63,24 @@ class StoredRead(VolumeRead):
         if shown is not None and self.attenuation:
             out[~per_voxel(shown, box, self.block_size)] >>= self.attenuation
         return out
+
+    def at_hand(self, box: Box) -> Buffer | None:
+        blocks = box.blocks(self.block_size)
+        if self.inside is not None or blocks.voxels > _FEW_BLOCKS:
+            return None
+        known = self.blocks_at_hand(places_of(blocks))
+        if known is None:
+            return None
+        if len(known) == 1 and known[0] is not None and box.is_aligned(self.block_size):
+            return known[0]  # just this block
+        return self.read(box).data.cast("B")
+
+    def blocks_at_hand(self, places: Sequence[Triple]) -> list[bytes | None] | None:
+        if len(places) * self.block_bytes > _FEW_BYTES or not self._is_cached(len(places)) or self.view.epoch is None:
+            return None
+        keys = [(self.instance, self.view.version, self.scale, place) for place in places]
+        known = [found for found in self.cache.find(keys, self.view.epoch) if found is not None]
+        return [found[0] for found in known] if len(known) == len(places) else None
 
     def _payloads(self, places: Sequence[Triple], blocks: Box) -> tuple[Sequence[Buffer | None], Codec]:
         """Return the blocks of a box of block coordinates, and how they are compressed: not at all if cached."""

@@ -13,7 +13,7 @@ from dvid_imageblk.codec import StoredForm
 from dvid_imageblk.ops.bounds import MOST_BYTES
 from dvid_imageblk.ops.volumes import Batch, VolumeRead
 
-__all__ = ["HEADER_BYTES", "check_compression", "row_bytes", "row_pieces", "stream_pieces"]
+__all__ = ["HEADER_BYTES", "check_compression", "row_at_hand", "row_bytes", "row_pieces", "stream_pieces"]
 
 HEADER_BYTES = 16
 """What comes before each block of a stream."""
@@ -45,6 +45,18 @@ def row_bytes(read: VolumeRead, first: Triple, span: int) -> int:
     if not INT32_MIN <= first[0] + span <= INT32_MAX:
         raise BadRequest("block coordinates must be integers of 32 bits")
     return size
+
+
+def row_at_hand(read: VolumeRead, first: Triple, span: int) -> list[bytes] | None:
+    """Return the voxels of a row of blocks, each block by itself, if they are few and in memory, else None."""
+    if span * read.block_bytes > _PIECE_BYTES:
+        return None
+    x, y, z = first
+    blocks = read.blocks_at_hand([(number, y, z) for number in range(x, x + span)])
+    if blocks is None:
+        return None
+    unset = bytes([read.background]) * read.block_bytes if None in blocks else b""
+    return [unset if block is None else block for block in blocks]
 
 
 def row_pieces(read: VolumeRead, first: Triple, span: int) -> Iterator[memoryview]:

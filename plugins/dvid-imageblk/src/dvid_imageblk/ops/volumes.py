@@ -100,6 +100,16 @@ class VolumeRead(ABC):
     def count(self, blocks: Box) -> int | None:
         """Return how many blocks of a box of block coordinates exist, if that is cheaply told."""
 
+    def at_hand(self, box: Box) -> Buffer | None:
+        """Return the bytes of a box's voxels if that takes no time worth a thread, else None."""
+        del box
+        return None
+
+    def blocks_at_hand(self, places: Sequence[Triple]) -> list[bytes | None] | None:
+        """Return the voxels of a few blocks if all are in memory, None for one that was never written; else None."""
+        del places
+        return None
+
     @property
     def block_bytes(self) -> int:
         """Bytes of a block's voxels."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dvid_voxels.geometry import Triple, parse_ints, parse_triple
 
-from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, binary, empty, get, post
+from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, Parts, binary, empty, get, post
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.ingest import blocks_of_row, check_span
 from dvid_imageblk.ops.stored import block_box, parse_list
-from dvid_imageblk.ops.streams import HEADER_BYTES, check_compression, row_bytes, row_pieces, stream_pieces
+from dvid_imageblk.ops.streams import HEADER_BYTES, check_compression, row_at_hand, row_bytes, row_pieces, stream_pieces
+from dvid_imageblk.ops.volumes import WHOLE_BYTES
 from dvid_imageblk.routes.asked import NOT_DURABLE, ImageRequest, held, shape_of, streamed, volume_read, write_in_turn
 
 __all__ = ["ROUTES"]
@@ -36,7 +37,13 @@ async def blocks(
         raise BadRequest("the number of blocks must not be negative")
     read = volume_read(request)
     size = row_bytes(read, first, count)
-    return streamed(request, row_pieces(read, first, count), _HOLDING, size) if count else binary(b"")
+    parts = row_at_hand(read, first, count)
+    if parts is not None:
+        return Parts(parts)
+    if size <= WHOLE_BYTES:
+        pieces = await request.run(list, row_pieces(read, first, count))
+        return binary(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+    return streamed(request, row_pieces(read, first, count), _HOLDING, size)
 
 
 @post("/blocks/{block:str}/{span:str}")

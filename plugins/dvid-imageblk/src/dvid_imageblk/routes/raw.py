@@ -33,8 +33,10 @@ async def _volume_answer(request: ImageRequest, read: VolumeRead, box: Box) -> A
     if size > WHOLE_BYTES:
         return streamed(request, read.pieces(box), read.slab_bytes(box), size)
     with request.throttled():
-        voxels = await request.run(read.read, box)
-    return binary(voxels.data.cast("B"))
+        body = read.at_hand(box)
+        if body is None:
+            body = (await request.run(read.read, box)).data.cast("B")
+    return binary(body)
 
 
 async def _stacked_answer(request: ImageRequest, read: VolumeRead, box: Box) -> Answer:

@@ -53,6 +53,7 @@ class Fake:
     revoked: set[str] = field(default_factory=set)
     failures: list[int] = field(default_factory=list)
     longer: int = 0
+    slow: threading.Event | None = None
     picture: tuple[int, int] | None = None
     redirect: str = ""
     url: str = ""
@@ -133,6 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.fake.asked.append(("POST", self.path, body))
         if self.path == "/token":
             self._token(body)
+        elif self.fake.slow is not None:
+            self.fake.slow.wait(20)
+            self._send(404, b"")
         elif not self._refused():
             self._volume(json.loads(body))
 

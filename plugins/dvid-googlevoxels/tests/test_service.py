@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import threading
+import time
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,22 @@ def test_a_subvolume_of_the_wrong_length_is_no_answer(proxy: Any, fake: Any) -> 
     fake.longer = -5  # seen only when all the rest is sent
     with proxy.server.new_client() as client, pytest.raises((OSError, HTTPException)):
         client.get(f"/api/node/{proxy.uuid}/em/raw/0_1_2/100_80_60/0_0_0")
+
+
+def test_a_slow_service_does_not_keep_others_from_being_served(proxy: Any, fake: Any) -> None:
+    proxy.make(tilesize="8").ok()
+    fake.slow = threading.Event()
+    clients = [proxy.server.new_client() for _ in range(12)]
+    path = f"/api/node/{proxy.uuid}/em/tile/xy/0/0_0_0"
+    waiting = [threading.Thread(target=client.get, args=(path,)) for client in clients]
+    for thread in waiting:
+        thread.start()
+    while len(fake.bodies()) < 8:
+        time.sleep(0.01)
+    assert proxy.make("other").status == 200, "what needs a thread of the server gets one"
+    fake.slow.set()
+    for thread in waiting:
+        thread.join()
 
 
 def test_a_service_that_is_away(keys: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dvid_framework.api import Instance, InstanceContext, VersionRecord
@@ -11,6 +12,8 @@ from dvid_googlevoxels.model import Geometry, GoogleVoxelsSettings, highest_reso
 from dvid_googlevoxels.service import BrainMaps
 
 __all__ = ["GoogleVoxelsInstance"]
+
+_THREADS = 8
 
 
 def _number(value: float) -> float | int:
@@ -23,6 +26,7 @@ class GoogleVoxelsInstance(Instance):
     Attributes:
         settings: its settings, with what the service said of the volume.
         scales: index of the geometry that serves a plane at a scaling, by `PLANE:SCALING`.
+        threads: where the service is waited for, so that a slow one never takes the threads of others.
     """
 
     settings: GoogleVoxelsSettings
@@ -30,6 +34,7 @@ class GoogleVoxelsInstance(Instance):
     def __init__(self, context: InstanceContext) -> None:
         super().__init__(context)
         self.scales = scales_by_plane(self.settings.geometries)
+        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="googlevoxels")
         self._service: BrainMaps | None = None
         self._opening = threading.Lock()
 
@@ -71,7 +76,8 @@ class GoogleVoxelsInstance(Instance):
         }
 
     def close(self) -> None:
-        """Close the connections."""
+        """Wait for nobody, and close the connections."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
         with self._opening:
             if self._service is not None:
                 self._service.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -49,12 +50,13 @@ def _tile_shape(dims: str, coordinate: str, side: int) -> Shape:
 
 
 async def _held(request: _Request, count: int, function: Callable[[], bytes], media_type: str) -> Answer:
-    """Run something in a thread while it holds memory and, if it is throttled, a place."""
+    """Ask the service in a thread while the request holds memory and, if it is throttled, a place."""
     with ExitStack() as held:
         held.enter_context(request.throttled())
         request.server.budget.take(count)
         held.callback(request.server.budget.give_back, count)
-        return binary(await request.run(function), media_type)
+        loop = asyncio.get_running_loop()
+        return binary(await loop.run_in_executor(request.instance.threads, function), media_type)
 
 
 async def _image(request: _Request, tile: Tile) -> Answer:
@@ -114,7 +116,7 @@ def _streamed(request: _Request, asked: Subvolume) -> Answer:
     except BaseException:
         stack.close()
         raise
-    return Pieces(pieces, request.server.pool, length=asked.length, on_end=stack.close)
+    return Pieces(pieces, request.instance.threads, length=asked.length, on_end=stack.close)
 
 
 async def _voxels(request: _Request, box: Box, scaling: int, image: str | None) -> Answer:

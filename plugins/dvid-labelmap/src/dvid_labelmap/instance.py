@@ -25,6 +25,7 @@ from dvid_labelmap.ops.index_checking import wrong_bodies, wrong_mappings
 from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.mapping_store import Mappings
 from dvid_labelmap.ops.points import BlockSource, checked_points, labels_at
+from dvid_labelmap.ops.supervoxel_places import SupervoxelPlaces
 from dvid_labelmap.ops.turns import Turns
 from dvid_labelmap.ops.version_merges import check_one_side
 
@@ -47,6 +48,7 @@ class LabelMapInstance(Instance):
         counters: its counters of labels.
         mappings: what its supervoxels are mapped to.
         turns: the locks of its bodies, blocks and versions.
+        places: where the supervoxels of large bodies are.
         crowd: where changes of bodies wait before they take a thread, so that reads find one.
         inflated: where inflated blocks of small reads are kept; all labelmaps of the server share it.
     """
@@ -60,6 +62,7 @@ class LabelMapInstance(Instance):
         self.inflated = context.instances.shared("labelmap.inflated", lambda: BlockCache(_INFLATED_BYTES))
         self._index_build = IndexBuild(self)
         self.turns = Turns()
+        self.places = SupervoxelPlaces()
         self.crowd = asyncio.Semaphore(_CROWD)
         self._queues: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 

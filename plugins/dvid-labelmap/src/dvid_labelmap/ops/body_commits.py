@@ -10,6 +10,7 @@ from dvid_labels.types import Labels, Mapping
 
 from dvid_framework.api import Txn, VersionRecord
 from dvid_labelmap.ops.index_changes import Stamp
+from dvid_labelmap.ops.supervoxel_places import SupervoxelPlaces
 
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
@@ -36,6 +37,11 @@ class BodyChange(NamedTuple):
     def number(self) -> int:
         """Id of the version whose data is changed."""
         return self.instance.number_of(self.version)
+
+    @property
+    def places(self) -> SupervoxelPlaces:
+        """Where the supervoxels of the instance's large bodies are."""
+        return self.instance.places
 
     def numbered(self) -> BodyChange:
         """Return the change with its mutation id in the stamp; the bodies' turn must have come."""

@@ -57,7 +57,7 @@ def split_body(change: BodyChange, body: int, runs: NDArray[np.int32], wanted: i
                 label = wanted or labels
                 splits = labels + 1 + 2 * np.arange(len(touched), dtype=np.uint64)
                 parts = Parts(touched, splits, splits + np.uint64(1))
-                rows = rows_of_supervoxels(view, body, touched)
+                rows = rows_of_supervoxels(view, change.places, body, touched)
                 made = split_voxels(fresh, change, np.unique(rows.blocks, axis=0), cut, parts)
                 change = change.numbered()
                 write_split(fresh, change, made.coordinates, made.payloads)
@@ -80,7 +80,7 @@ def split_body(change: BodyChange, body: int, runs: NDArray[np.int32], wanted: i
 
 
 def _all_blocks(change: BodyChange, view: View, body: int, names: Labels) -> Integers:
-    return coarse_blocks(change, rows_of_supervoxels(view, body, names).blocks)
+    return coarse_blocks(change, rows_of_supervoxels(view, change.places, body, names).blocks)
 
 
 def _touched(counted: SplitVoxels, given: int, body: int) -> Labels:
@@ -110,4 +110,4 @@ def _move_rows(change: BodyChange, view: View, rows: Rows, made: SplitVoxels, pa
     new = np.full_like(rows.bodies, label)
     split = Rows(new, rows.blocks, parts.inside[places], taken).chosen(taken > 0)
     rest = Rows(rows.bodies, rows.blocks, parts.outside[places], left).chosen(left > 0)
-    change_rows(view, change.txn, joined_rows([gone, split, rest]), stamp=change.stamp)
+    change_rows(view, change.txn, joined_rows([gone, split, rest]), stamp=change.stamp, places=change.places)

@@ -36,7 +36,7 @@ def cleave_body(change: BodyChange, body: int, supervoxels: Labels) -> int:
             (summary,) = read_summaries(view, [body])
             if summary is None:
                 raise BadRequest(f"there is no body {body} at this version")
-            rows = rows_of_supervoxels(view, body, np.unique(supervoxels))
+            rows = rows_of_supervoxels(view, change.places, body, np.unique(supervoxels))
             cleaved = np.unique(rows.supervoxels)
             _check_members(change, view, body, supervoxels[~np.isin(supervoxels, cleaved)])
             size = int(rows.voxels.sum())
@@ -68,4 +68,4 @@ def move_out(change: BodyChange, view: View, rows: Rows, bodies: Labels) -> None
     """Move rows of a body's index to bodies that have none yet; `bodies` are uint64 (r,)."""
     gone = Rows(rows.bodies, rows.blocks, rows.supervoxels, np.zeros_like(rows.voxels))
     come = Rows(bodies, rows.blocks, rows.supervoxels, rows.voxels)
-    change_rows(view, change.txn, joined_rows([gone, come]), stamp=change.stamp)
+    change_rows(view, change.txn, joined_rows([gone, come]), stamp=change.stamp, places=change.places)

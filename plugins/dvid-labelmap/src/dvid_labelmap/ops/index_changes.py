@@ -11,7 +11,7 @@ from dvid_voxels.geometry import Triple
 from numpy.typing import NDArray
 
 from dvid_framework.api import Txn, View
-from dvid_labelmap.index_codec import Summary, decode_chunk, decode_summary, encode_summary
+from dvid_labelmap.index_codec import Summary, decode_summary, encode_summary
 from dvid_labelmap.keys import chunk_bounds, chunk_of_key, summary_key
 from dvid_labelmap.ops.index_rows import (
     ChunkRows,
@@ -24,6 +24,7 @@ from dvid_labelmap.ops.index_rows import (
     write_chunks,
 )
 from dvid_labelmap.ops.settling import Settle, settled_chunks, settled_summaries
+from dvid_labelmap.ops.supervoxel_places import SupervoxelPlaces
 
 __all__ = ["Stamp", "Touched", "bounds_of_blocks", "change_rows", "put_summary", "read_summaries", "sort_rows"]
 
@@ -101,6 +102,7 @@ def change_rows(
     stamp: Stamp | None = None,
     marking: bool = True,
     settle: Settle | None = None,
+    places: SupervoxelPlaces,
 ) -> None:
     """Change rows of indices.
 
@@ -112,6 +114,7 @@ def change_rows(
         stamp: what mutation of the bodies it is; without one only voxels were written.
         marking: whether that mutation is the last to have changed each of the blocks.
         settle: makes a part of an index that merged branches disagree about.
+        places: is told which rows come to bodies.
 
     Raises:
         CorruptValue: stored bytes are damaged.
@@ -125,9 +128,16 @@ def change_rows(
     before = read_chunks(view, keys) if settle is None else settled_chunks(view, keys, settle)
     after = before.added(touched.rows) if adding else before.replaced(touched.rows)
     write_chunks(txn, keys, before, after)
+    _tell(places, view.version, txn, touched)
     names = np.unique(touched.bodies).tolist()
     summaries = read_summaries(view, names) if settle is None else settled_summaries(view, names, settle)
     _change_summaries(view, txn, touched, before, after, stamp, summaries)
+
+
+def _tell(places: SupervoxelPlaces, version: int, txn: Txn, touched: Touched) -> None:
+    come = touched.rows.voxels > 0
+    groups, supervoxels = touched.rows.groups[come], touched.rows.supervoxels[come]
+    txn.after_commit(lambda _: places.add(version, touched.bodies[groups], supervoxels, touched.chunks[groups]))
 
 
 def _sums(owners: Integers, rows: ChunkRows, chosen: NDArray[np.bool_] | None, count: int) -> Integers:
@@ -166,7 +176,7 @@ def _change_summaries(
                 put_summary(txn, body, None)
             continue
         low, high = _union(gained[number], (have.low, have.high))
-        if have.blocks and _reaches(lost[number], (have.low, have.high)):
+        if have.blocks and _loses_bound(lost[number], gained[number], (have.low, have.high)):
             low, high = _union(gained[number], _untouched(view, body, touched))
         summary = Summary(
             have.voxels + int(voxels[number]), have.own_voxels + int(own[number]), left, low, high, *have[5:]
@@ -193,22 +203,28 @@ def _union(one: _Bounds, other: _Bounds) -> _Bounds:
     return (min(a, p), min(b, q), min(c, r)), (max(d, s), max(e, t), max(f, u))
 
 
-def _reaches(lost: _Bounds, bounds: _Bounds) -> bool:
-    """Tell whether blocks that went may have been at the bounds of the body."""
-    ((a, b, c), (d, e, f)), ((p, q, r), (s, t, u)) = lost, bounds
-    return a <= p or b <= q or c <= r or d >= s or e >= t or f >= u
+def _loses_bound(lost: _Bounds, left: _Bounds, bounds: _Bounds) -> bool:
+    """Tell whether blocks that went may have been the last ones at one of the six bounds of the body."""
+    (low, high), (left_low, left_high) = lost, left
+    return any(a <= bound < b for a, b, bound in zip(low, left_low, bounds[0], strict=True)) or any(
+        a >= bound > b for a, b, bound in zip(high, left_high, bounds[1], strict=True)
+    )
 
 
 def _untouched(view: View, body: int, touched: Touched) -> _Bounds:
-    """Return the bounds of the blocks of a body in chunks that are not touched."""
+    """Return the bounds of the blocks of a body in chunks that are not touched.
+
+    Only the outermost chunks are read: those that no other one lies beyond.
+    """
     first, last = (int(np.searchsorted(touched.bodies, np.uint64(body), side)) for side in ("left", "right"))
     skipped = {tuple(chunk) for chunk in touched.chunks[first:last].tolist()}
-    bounds = _NOWHERE
-    for key, value in view.scan(*chunk_bounds(body)):
-        _, chunk = chunk_of_key(key)
-        if chunk not in skipped:
-            places = decode_chunk(value).places.astype(np.int64)
-            blocks = blocks_of_places(np.array([chunk]), places)
-            (x0, y0, z0), (x1, y1, z1) = blocks.min(axis=0).tolist(), blocks.max(axis=0).tolist()
-            bounds = _union(bounds, ((x0, y0, z0), (x1, y1, z1)))
-    return bounds
+    left = [chunk for chunk in (chunk_of_key(key)[1] for key in view.keys(*chunk_bounds(body))) if chunk not in skipped]
+    if not left:
+        return _NOWHERE
+    chunks = np.array(left)
+    outermost = chunks[((chunks == chunks.min(axis=0)) | (chunks == chunks.max(axis=0))).any(axis=1)]
+    keys = chunk_keys(np.full(len(outermost), body, np.uint64), outermost)
+    numbers = read_chunks(view, keys).block_numbers()
+    blocks = blocks_of_places(outermost[numbers >> 9], numbers & 511)
+    (x0, y0, z0), (x1, y1, z1) = blocks.min(axis=0).tolist(), blocks.max(axis=0).tolist()
+    return (x0, y0, z0), (x1, y1, z1)

@@ -125,6 +125,7 @@ def store_indices(instance: LabelMapInstance, version: VersionRecord, txn: Txn, 
         stored = _put_indices(view, txn, indices)
         txn.mark_internal()
         txn.emit("indices", Labels=np.unique(indices.labels).astype("<u8").tobytes())
+        txn.after_commit(lambda _: instance.places.forget(indices.labels.tolist()))
         with instance.counters.lock:
             if stored:
                 instance.counters.raise_to(txn, number, stored, instance.members(version))

@@ -115,9 +115,9 @@ def index_blocks(
     rows = Rows(bodies[owners.ravel()], coordinates[blocks], labels, voxels)
     for label in np.unique(labels[(rows.bodies == 0) & (voxels > 0)]).tolist():
         txn.put(stray_key(label), b"")  # an undo that makes it a supervoxel again would not find its voxels
-    change_rows(
-        view, txn, _with_strays(view, rows, names[bodies != names]), settle=partial(_settled_chunk, instance, view)
-    )
+    settle = partial(_settled_chunk, instance, view)
+    rows = _with_strays(view, rows, names[bodies != names])
+    change_rows(view, txn, rows, settle=settle, places=instance.places)
 
 
 def _settled_chunk(instance: LabelMapInstance, view: View, body: int, chunk: Triple) -> Buffer:

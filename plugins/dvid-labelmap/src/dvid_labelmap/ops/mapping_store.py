@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from dvid_labels.types import Labels, Mapping
@@ -28,6 +28,13 @@ __all__ = ["Mappings", "own_runs"]
 
 _CHAINS = 64  # kept at once; those of one line of versions share their arrays
 _Chains = OrderedDict[int, Chain]
+
+
+class _Slot(NamedTuple):
+    """A stored run: how many parts and entries it has."""
+
+    parts: int
+    entries: int
 
 
 def own_runs(view: View, version: int) -> Iterator[Mapping]:
@@ -95,6 +102,7 @@ class Mappings:
         self._changes: int | None = None
         self._chains: _Chains = OrderedDict()
         self._former: tuple[int, _Chains] = (-1, OrderedDict())
+        self._slots: dict[int, list[_Slot]] = {}  # of versions that were written since the start
         self._guard = threading.Lock()
         self._loading = threading.Lock()
         self.lock = threading.RLock()
@@ -187,8 +195,10 @@ class Mappings:
         head = view.get(MAPPING_HEAD)
         changes = 1 + (0 if head is None else int.from_bytes(head, "little"))
         chain = self.chain(view)
-        _write_run(view, txn, run)
+        slots = self._slots.get(view.version)
+        slots = _write_run(view, txn, run, _stored_slots(view, view.version) if slots is None else slots)
         txn.put_shared(MAPPING_HEAD, changes.to_bytes(8, "little"))
+        txn.after_commit(lambda _: self._slots.__setitem__(view.version, slots))
         txn.after_commit(lambda _: self._changed(view.version, changes, chain.pushed(run)))
 
     def _changed(self, version: int, changes: int, chain: Chain) -> None:
@@ -206,25 +216,25 @@ class Mappings:
             self._changes, self._chains = changes, untouched
 
 
-def _write_run(view: View, txn: Txn, run: Mapping) -> None:
-    """Store a run of a version, together with those before it that are not longer."""
-    version, entries = view.version, len(run[0])
-    slots = slot = _run_count(view, version)
-    parts: dict[int, int] = {}  # how many each absorbed run has
-    while slot:
-        count = _part_count(view, version, slot - 1)
-        length = _entry_count(view, version, slot - 1, count)
-        if length > min(2 * entries, LONG_RUN):
-            break
-        slot, entries = slot - 1, entries + length
-        parts[slot] = count
-    for number in reversed(range(slot, slots)):
+def _stored_slots(view: View, version: int) -> list[_Slot]:
+    counts = [_part_count(view, version, slot) for slot in range(_run_count(view, version))]
+    return [_Slot(count, _entry_count(view, version, slot, count)) for slot, count in enumerate(counts)]
+
+
+def _write_run(view: View, txn: Txn, run: Mapping, slots: Sequence[_Slot]) -> list[_Slot]:
+    """Store a run of a version, together with those before it that are not longer; returns the slots afterwards."""
+    version, entries, first = view.version, len(run[0]), len(slots)
+    while first and slots[first - 1].entries <= min(2 * entries, LONG_RUN):
+        first -= 1
+        entries += slots[first].entries
+    for number in reversed(range(first, len(slots))):
         run = merged_runs(_stored_run(view, version, number), run)
     source, target = run
     count = -(-len(source) // PART_ENTRIES)
     for part in range(count):
         piece = slice(part * PART_ENTRIES, (part + 1) * PART_ENTRIES)
-        txn.put(mapping_key(version, slot, part), encode_part(source[piece], target[piece]), LZ4)
-    for number in range(slot, slots):
-        for part in range(count if number == slot else 0, parts[number]):
+        txn.put(mapping_key(version, first, part), encode_part(source[piece], target[piece]), LZ4)
+    for number in range(first, len(slots)):
+        for part in range(count if number == first else 0, slots[number].parts):
             txn.delete(mapping_key(version, number, part))
+    return [*slots[:first], _Slot(count, len(source))]

@@ -66,7 +66,7 @@ def move_into(change: BodyChange, view: View, target: int, merged: Sequence[int]
     rows = take_bodies(view, change.txn, merged)
     parts = {body: np.unique(rows.supervoxels[rows.bodies == np.uint64(body)]) for body in merged}
     moved = Rows(np.full(len(rows.bodies), target, np.uint64), rows.blocks, rows.supervoxels, rows.voxels)
-    change_rows(view, change.txn, moved, adding=True, stamp=change.stamp)
+    change_rows(view, change.txn, moved, adding=True, stamp=change.stamp, places=change.places)
     entry = {
         "action": "merge-complete",
         "Target": target,

@@ -66,6 +66,7 @@ def move_body(change: BodyChange, view: View, new: int, old: int, summary: Summa
     for key, value in parts:
         txn.put(chunk_key(new, chunk_of_key(key)[1]), bytes(value), LZ4)
         txn.delete(key)
+    txn.after_commit(lambda _: change.places.forget([new, old]))
     rows = joined_chunks([value for _, value in parts])
     own = int(rows.voxels[rows.supervoxels == np.uint64(new)].sum())
     put_summary(txn, old, None)

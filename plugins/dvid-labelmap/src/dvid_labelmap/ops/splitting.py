@@ -102,7 +102,7 @@ def split_supervoxel(
     instance, version, txn, _ = change
     instance.check_indexed()
     with body_turn(change, supervoxel) as body, instance.view(version) as view:
-        rows = rows_of_supervoxels(view, body, one(supervoxel))
+        rows = rows_of_supervoxels(view, change.places, body, one(supervoxel))
         total, given = int(rows.voxels.sum()), count_voxels(runs)
         if not total:
             raise BadRequest(f"there is no supervoxel {supervoxel} at this version")
@@ -158,7 +158,9 @@ def _move_rows(change: BodyChange, view: View, rows: Rows, made: SplitVoxels, la
     gone = Rows(rows.bodies, rows.blocks, rows.supervoxels, np.zeros_like(rows.voxels))
     split = Rows(rows.bodies, rows.blocks, np.full_like(rows.supervoxels, labels.split), inside).chosen(inside > 0)
     rest = Rows(rows.bodies, rows.blocks, np.full_like(rows.supervoxels, labels.remain), outside).chosen(outside > 0)
-    change_rows(view, change.txn, joined_rows([gone, split, rest]), stamp=change.stamp, marking=False)
+    change_rows(
+        view, change.txn, joined_rows([gone, split, rest]), stamp=change.stamp, marking=False, places=change.places
+    )
 
 
 def put_split(change: BodyChange, supervoxel: int, labels: SplitLabels) -> None:

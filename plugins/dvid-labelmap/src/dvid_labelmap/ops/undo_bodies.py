@@ -60,7 +60,7 @@ def undo_merge(change: BodyChange, mutation_id: int, target: int, parts: Sequenc
             strayed = supervoxels[bodies_of(instance, view, supervoxels) != np.uint64(target)]
             if len(strayed):
                 raise Conflict(f"supervoxel {strayed[0]} is no longer in body {target}")
-            rows = rows_of_supervoxels(view, target, supervoxels[order])
+            rows = rows_of_supervoxels(view, change.places, target, supervoxels[order])
             owner = owners[order][np.searchsorted(supervoxels[order], rows.supervoxels)]
             sizes = {name: int(rows.voxels[owner == np.uint64(name)].sum()) for name in names}
             if int(rows.voxels.sum()) >= summary.voxels or 0 in sizes.values():

@@ -110,7 +110,8 @@ def _join(
     with instance.view(version) as view:
         _check_parts(change, view, (whole, split, remain), bodies)
         found = [
-            rows_of_supervoxels(view, body, np.sort(names)) for body, names in zip(bodies, (split, remain), strict=True)
+            rows_of_supervoxels(view, change.places, body, np.sort(names))
+            for body, names in zip(bodies, (split, remain), strict=True)
         ]
         rows = joined_rows(found)
         if not len(rows.blocks):
@@ -120,7 +121,7 @@ def _join(
                 _join_voxels(fresh, change, np.unique(rows.blocks, axis=0), mapping)
             gone = Rows(rows.bodies, rows.blocks, rows.supervoxels, np.zeros_like(rows.voxels))
             come = _joined_rows(rows, mapping, bodies[1])
-            change_rows(view, txn, joined_rows([gone, come]), stamp=change.stamp, marking=False)
+            change_rows(view, txn, joined_rows([gone, come]), stamp=change.stamp, marking=False, places=change.places)
             mutation_id, split_at = undone
             for part in parts:
                 txn.delete(split_key(split_at, mutation_id, part.whole))

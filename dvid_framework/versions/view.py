@@ -15,6 +15,7 @@ from dvid_framework.versions.resolve import Lineage
 __all__ = ["View"]
 
 _TAIL_BYTES = keys.TAIL.size
+_FEW_KEYS = 4
 _unpack_tail = keys.TAIL.unpack
 _Found = list[tuple[int, int, bytes]]  # version, marker, whole key
 
@@ -51,6 +52,7 @@ class View:
         self._prefix = keys.data_prefix(instance)
         self._lineage = lineage
         self.version = lineage.version
+        self._own = keys.tail_of(lineage.version, keys.VALUE)
         self._newest = keys.tail_of(lineage.version, keys.VALUE + 1)
 
     def close(self) -> None:
@@ -76,6 +78,12 @@ class View:
         """
         prefix = self._prefix + keys.encode_type_key(type_key)
         if self._lineage.linear:
+            # At first the one key of the version itself: to find its neighbours, LevelDB walks over all that was ever
+            # written over a key until it is compacted, which takes long for what every mutation writes anew.
+            own = prefix + self._own
+            sealed = self._reader.get(own)
+            if sealed is not None:
+                return open_value(own, sealed)
             members, last, stop = self._lineage.members, self._reader.last, prefix + self._newest
             while (found := last(prefix, stop)) is not None:
                 key, value = found
@@ -97,6 +105,8 @@ class View:
             CorruptValue: stored bytes are damaged.
         """
         wanted = list(type_keys)
+        if len(wanted) <= _FEW_KEYS and self._lineage.linear:
+            return [self.get(key) for key in wanted]
         names = sorted(set(wanted))  # neighbours are quicker to find
         prefix, encode = self._prefix, keys.encode_type_key
         groups = self._reader.find_all([prefix + encode(name) for name in names], self._newest)
@@ -109,6 +119,12 @@ class View:
             elif found is not None:
                 values[name] = self._value_of(name, found)
         return [values.get(name) for name in wanted]
+
+    def get_shared(self, type_key: bytes) -> memoryview | None:
+        """Return the value of a type key that is set by `Txn.put_shared` alone, for all versions at once."""
+        key = self._prefix + keys.encode_type_key(type_key) + keys.tail_of(min(self._lineage.members), keys.VALUE)
+        sealed = self._reader.get(key)
+        return None if sealed is None else open_value(key, sealed)
 
     def get_each(self, type_keys: Iterable[bytes]) -> Iterator[memoryview | None]:
         """Yield the values of several type keys, in their order, each read when it is asked for.

@@ -293,3 +293,16 @@ def test_the_latest_mutations_come_first(instance: Instance, repo: Repo) -> None
     shown = [entry for mutation in latest for entry in instance.wire_entries(mutation)]
     assert [entry["Number"] for entry in shown] == [4, 2, 1, 0]
     assert not any("_Own" in entry for entry in shown)
+
+
+def test_what_is_shared_is_read_at_once(instance: Instance, core: Core, repo: Repo) -> None:
+    with instance.begin(repo.dag.root) as txn:
+        txn.put_shared(b"s", b"1")
+    commit_version(core.repos, repo, repo.dag.root)
+    child = add_child(core.repos, repo, repo.dag.root)
+    with instance.begin(child) as txn:
+        txn.put_shared(b"s", b"2")
+    for version in (repo.dag.root, child):
+        with instance.view(version) as view:
+            assert view.get_shared(b"s") == view.get(b"s") == b"2"
+            assert view.get_shared(b"t") is None

@@ -31,10 +31,11 @@ _Chains = OrderedDict[int, Chain]
 
 
 class _Slot(NamedTuple):
-    """A stored run: how many parts and entries it has."""
+    """A stored run: how many parts and entries it has, and a short one itself."""
 
     parts: int
     entries: int
+    run: Mapping | None = None
 
 
 def own_runs(view: View, version: int) -> Iterator[Mapping]:
@@ -111,7 +112,7 @@ class Mappings:
 
     def chain(self, view: View) -> Chain:
         """Return the effective entries at a version, as of the state that a view sees."""
-        head = view.get(MAPPING_HEAD)
+        head = view.get_shared(MAPPING_HEAD)
         if head is None:
             return Chain()
         changes = int.from_bytes(head, "little")
@@ -192,7 +193,7 @@ class Mappings:
         if not len(source):
             return
         run = last_of_each(source, target)
-        head = view.get(MAPPING_HEAD)
+        head = view.get_shared(MAPPING_HEAD)
         changes = 1 + (0 if head is None else int.from_bytes(head, "little"))
         chain = self.chain(view)
         slots = self._slots.get(view.version)
@@ -228,7 +229,7 @@ def _write_run(view: View, txn: Txn, run: Mapping, slots: Sequence[_Slot]) -> li
         first -= 1
         entries += slots[first].entries
     for number in reversed(range(first, len(slots))):
-        run = merged_runs(_stored_run(view, version, number), run)
+        run = merged_runs(slots[number].run or _stored_run(view, version, number), run)
     source, target = run
     count = -(-len(source) // PART_ENTRIES)
     for part in range(count):
@@ -237,4 +238,4 @@ def _write_run(view: View, txn: Txn, run: Mapping, slots: Sequence[_Slot]) -> li
     for number in range(first, len(slots)):
         for part in range(count if number == first else 0, slots[number].parts):
             txn.delete(mapping_key(version, number, part))
-    return [*slots[:first], _Slot(count, len(source))]
+    return [*slots[:first], _Slot(count, len(source), run if count == 1 else None)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from dvid_framework.errors import BadRequest
 from dvid_framework.events.sync_settings import set_syncs
@@ -14,6 +14,7 @@ from dvid_framework.http.answers import Answer, binary, empty, json_answer, text
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.help import type_help
 from dvid_framework.http.json_bodies import decode_json
+from dvid_framework.http.log_choice import LogChoice
 from dvid_framework.http.routes_jobs import instance_jobs
 from dvid_framework.http.routing import get, point_read, post
 from dvid_framework.instances.instance import Instance
@@ -106,16 +107,31 @@ async def sync(request: _Request) -> Answer:
     return empty()
 
 
-def _wire(instance: Instance, version: VersionRecord) -> list[dict[str, Any]]:
+def _wire(instance: Instance, version: VersionRecord, chosen: LogChoice) -> list[dict[str, Any]]:
     """The log entries of one version as the wire has them: not those that the original does not log."""
-    return [entry for mutation in instance.mutations(version) for entry in instance.wire_entries(mutation)]
+    return [
+        entry
+        for mutation in instance.mutations(version)
+        if chosen.takes(mutation)
+        for entry in instance.wire_entries(mutation)
+    ]
 
 
 @get("/mutations")
-async def mutations(request: _Request) -> Answer:
-    """Return what was done to the instance at this version, the oldest first: a JSON list."""
+async def mutations(
+    request: _Request,
+    userid: FromQuery[str | None] = None,
+    since: FromQuery[str | None] = None,
+    until: FromQuery[str | None] = None,
+) -> Answer:
+    """Return what was done to the instance at this version, the oldest first: a JSON list.
+
+    userid: only what this user did. since, until: only what was done from then on, until then (RFC 3339).
+    """
+    del userid, since, until
+    chosen = LogChoice.of(request.query)
     with request.throttled():
-        return json_answer(await request.run(_wire, request.instance, request.version))
+        return json_answer(await request.run(_wire, request.instance, request.version, chosen))
 
 
 @get("/mutations-range/{first:str}/{last:str}")
@@ -123,8 +139,9 @@ async def mutations_range(request: _Request, first: FromPath[str], last: FromPat
     """Return the mutations of the versions from `last` back to `first` along first parents.
 
     The youngest version comes first, each version's mutations the oldest first; with `order=oldest` the oldest version
-    does. If `first` is no ancestor of `last`, all from the root are meant.
+    does. If `first` is no ancestor of `last`, all from the root are meant. userid, since, until: as for mutations.
     """
+    chosen = LogChoice.of(request.query)
     instance, repos = request.instance, request.server.repos
     (owner, start), (other, end) = repos.find(first), repos.find(last)
     if owner is not instance.repo or other is not instance.repo:
@@ -139,7 +156,7 @@ async def mutations_range(request: _Request, first: FromPath[str], last: FromPat
         if request.query.get("order") == "oldest":
             walk.reverse()
         check_readable(request.call, instance.repo, {version.id for version in walk})
-        return [entry for version in walk for entry in _wire(instance, version)]
+        return [entry for version in walk for entry in _wire(instance, version, chosen)]
 
     with request.throttled():
         return json_answer(await request.run(gather))

@@ -280,3 +280,23 @@ def test_bodies_are_split_where_that_is_allowed(
     inside = server.server
     assert check(inside.stores, inside.repos, inside.instances).clean
     server.stop()
+
+
+def test_the_log_by_user_and_time(seg: Any) -> None:
+    seg.post("merge?u=ann", [1, 2]).ok()
+    seg.post("merge?u=bob", [3, 4]).ok()
+    times = [entry["Timestamp"] for entry in seg.json("mutations")]
+    assert times == sorted(times)
+    ranged = f"mutations-range/{seg.root}/{seg.root}"
+    for path in ("mutations", ranged):
+        for query, expected in (
+            ("userid=ann", [1]),
+            ("userid=eve", []),
+            (f"since={times[1]}", [3]),
+            (f"until={times[0]}", [1]),
+            (f"since={times[0]}&until={times[1]}", [1, 3]),
+            ("since=2001-01-01T00:00:00Z", [1, 3]),
+            ("until=2001-01-01", []),
+        ):
+            assert [entry["Target"] for entry in seg.json(f"{path}?{query}")] == expected, query
+        assert seg.get(f"{path}?since=yesterday").status == 400

@@ -17,6 +17,7 @@ from dvid_framework.testing.pytest_plugin import ServerFactory
 from dvid_framework.testing.running import ServerThread
 
 _LARGE = 24 << 20  # more than what sockets keep for a client that does not read
+pytestmark = pytest.mark.slow  # they wait for time limits
 _GET = b"GET /api/heartbeat HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 Connect = Callable[[], socket.socket]
 

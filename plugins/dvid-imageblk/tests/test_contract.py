@@ -1,4 +1,4 @@
-"""The types by the contract of all datatypes."""
+"""The family by the contract of all datatypes; its types share routes and instances, and have a model each."""
 
 from __future__ import annotations
 
@@ -32,12 +32,3 @@ class TestUint8Blk(DatatypeContract):
         "/metadata",
     )
     extended = ("BlockSize", "MaxPoint", "MaxDownresLevel")
-
-
-class TestFloat32Blk(DatatypeContract):
-    entry_point = "imageblk"
-    answers_head = False
-    type_name = "float32blk"
-    settings = MappingProxyType({"BlockSize": "16,16,16"})
-    mutations = (Mutation("POST", "/raw/0_1_2/16_16_16/0_0_0", np.arange(16**3, dtype="<f4").tobytes()),)
-    reads = ("/raw/0_1_2/40_20_16/0_0_0", "/arb/0_0_0/90_30_0/0_0_90/7", "/metadata")

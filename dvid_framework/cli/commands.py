@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from dvid_framework import __version__
-from dvid_framework.cli import changes, instances, jobs, repos, types, versions
+from dvid_framework.cli import changes, instances, jobs, removal, repos, types, versions
 from dvid_framework.cli.load import load
 from dvid_framework.cli.running import StandardError, run_server
 from dvid_framework.cli.service import Unreachable, unguarded
@@ -38,6 +38,8 @@ for command in (
     changes.newversion,
     changes.branch,
     changes.merge,
+    removal.delete,
+    removal.rename,
     instances.app,
     types.types,
     types.help_,

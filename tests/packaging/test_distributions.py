@@ -35,6 +35,7 @@ def test_versions_license_and_shape(folder: Path) -> None:
     project = project_of(folder)
     assert project["version"] == dvid_framework.__version__
     assert project["license"] == "BSD-3-Clause"
+    assert project["requires-python"] == project_of(ROOT)["requires-python"]
     assert (folder / "README.md").stat().st_size > 0
     if folder != ROOT:
         assert project["name"] == folder.name

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
-from dvid_labelmap.model import Extents, LabelMapSettings, changed_settings, new_settings
-from dvid_labelmap.ops.extents import extents_at, parse_extents
+from dvid_labelmap.model import LabelMapSettings, changed_settings, new_settings
+from dvid_labelmap.ops.extents import read_extents
+from dvid_voxels.extents import Extents
 
 from dvid_framework.api import BadRequest
 from dvid_framework.testing.running import ServerThread
@@ -58,27 +60,9 @@ def test_the_block_size_stays() -> None:
         changed_settings(settings, {"BlockSize": "64,64,64"})
 
 
-def test_extents_of_merged_versions() -> None:
-    import msgspec  # noqa: PLC0415 - the stored form, made by hand
-
-    parents = {1: [], 2: [1], 3: [1], 4: [2, 3], 5: [4]}
-    box = Extents((0, 0, 0), (9, 9, 9))
-    own = {1: box, 2: Extents((-5, 0, 0), (-1, 9, 9)), 3: Extents((20, 20, 20), (29, 29, 29), is_set=True)}
-    stored = {version: memoryview(msgspec.msgpack.encode(extents)) for version, extents in own.items()}
-    shown = {version: extents_at(version, stored, parents.__getitem__) for version in parents}
-    assert shown[1] == box
-    assert shown[2] == Extents((-5, 0, 0), (9, 9, 9))
-    assert shown[3] == own[3]
-    assert shown[5] is not None
-    assert (shown[5].min_point, shown[5].max_point) == ((-5, 0, 0), (29, 29, 29))
-    assert extents_at(1, {}, parents.__getitem__) is None
-
-
-def test_posted_extents() -> None:
-    assert parse_extents(b'{"MaxPoint": [4, 5]}') == Extents((0, 0, 0), (4, 5, 0), is_set=True)
-    for body in (b"no json", b"[]", b'{"MinPoint": [1, 2, 3, 4]}', b'{"MinPoint": [5, 0, 0]}', b'{"MaxPoint": [1.5]}'):
-        with pytest.raises(BadRequest):
-            parse_extents(body)
+def test_stored_extents() -> None:
+    text = {"min_point": [-1, 2, 3], "max_point": [4, 5, 6], "is_set": True}
+    assert read_extents(msgspec.msgpack.encode(text)) == Extents((-1, 2, 3), (4, 5, 6), is_set=True)
 
 
 def test_extents_grow_in_their_own_version(segmentation: Any) -> None:
@@ -101,6 +85,7 @@ def test_extents_grow_in_their_own_version(segmentation: Any) -> None:
     seg.write_raw(block, (0, 0, 0), version=two).ok()
     assert seg.json("info", two)["Extents"]["MaxPoint"] == [15, 15, 15]
     assert seg.get("extents").status == 400
+    assert seg.post("extents", {"MinPoint": [5, 0, 0]}, two).status == 400
 
 
 def test_settings_of_the_instance(segmentation: Any, server: ServerThread) -> None:

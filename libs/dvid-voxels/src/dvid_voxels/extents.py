@@ -1,11 +1,13 @@
 """The extents of a versioned volume: each version keeps its own, and shows them together with its ancestors'."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dvid_voxels.geometry import Box, Triple
+import msgspec
 
-__all__ = ["Extents", "extents_at"]
+from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Box, GeometryError, Triple
+
+__all__ = ["Extents", "check_order", "extents_at", "parse_extents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +41,58 @@ def _each(choose: Callable[[int, int], int], one: Triple, other: Triple) -> Trip
     return x, y, z
 
 
-def extents_at(version: int, own: Mapping[int, Extents], parents: Callable[[int], Sequence[int]]) -> Extents | None:
+class _Body(msgspec.Struct, rename={"low": "MinPoint", "high": "MaxPoint"}):
+    low: list[int] = []
+    high: list[int] = []
+
+
+def parse_extents(body: bytes) -> Extents:
+    """Parse `{"MinPoint": [x, y, z], "MaxPoint": [x, y, z]}`, extents that are set; missing numbers are 0.
+
+    Raises:
+        GeometryError: it is something else, a number is not an int32, or MinPoint lies behind MaxPoint.
+    """
+    try:
+        found = msgspec.json.decode(body, type=_Body)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise GeometryError(f'extents must be {{"MinPoint": [x, y, z], "MaxPoint": [x, y, z]}}: {error}') from error
+    low, high = _padded(found.low), _padded(found.high)
+    check_order(low, high)
+    return Extents(low, high, is_set=True)
+
+
+def _padded(numbers: list[int]) -> Triple:
+    if len(numbers) > 3 or any(not INT32_MIN <= number <= INT32_MAX for number in numbers):
+        raise GeometryError("a point of the extents must be three integers of 32 bits")
+    x, y, z = [*numbers, 0, 0, 0][:3]
+    return x, y, z
+
+
+def check_order(low: Triple | None, high: Triple | None) -> None:
+    """Check that the last voxel (x, y, z) does not lie behind the first along any axis; None fits everything.
+
+    Raises:
+        GeometryError: it does.
+    """
+    if low is not None and high is not None and any(a > b for a, b in zip(low, high, strict=True)):
+        raise GeometryError("MinPoint must not lie behind MaxPoint")
+
+
+def extents_at(
+    version: int, own: Callable[[int], Extents | None], parents: Callable[[int], Sequence[int]]
+) -> Extents | None:
     """Return the extents that a version shows: its own and its ancestors', up to where they were set.
 
     Args:
         version: id of the version.
-        own: extents by version id.
+        own: the extents that a version has of its own, if any, by its id.
         parents: ids of a version's parents.
     """
     shown: Extents | None = None
     todo, seen = [version], {version}
     while todo:
         number = todo.pop()
-        found = own.get(number)
+        found = own(number)
         if found is not None:
             shown = found if shown is None else shown.grown(found)
             if found.is_set:

@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
+from dvid_voxels.description import describe_axes, describe_volume
 from dvid_voxels.extents import Extents, extents_at
 from dvid_voxels.geometry import Box, Triple
 from numpy.typing import NDArray
@@ -27,11 +28,6 @@ from dvid_imageblk.ops.volumes import VolumeRead, checked_box
 __all__ = ["ImageInstance"]
 
 _TURNS = 16
-
-
-def _number(value: float) -> float | int:
-    """Show 8.0 as 8, as the original does."""
-    return int(value) if value.is_integer() and abs(value) < 1e15 else value
 
 
 class ImageInstance(Instance):
@@ -115,7 +111,11 @@ class ImageInstance(Instance):
 
     def extents(self, version: VersionRecord) -> tuple[Triple | None, Triple | None]:
         """Return the first and the last voxel of a version's extents; those of the settings before any are known."""
-        own = {number: read_extents(value) for number, value in self.own_values(EXTENTS).items()}
+        stored = self.own_values(EXTENTS)
+
+        def own(number: int) -> Extents | None:
+            return read_extents(stored[number]) if number in stored else None
+
         found = extents_at(self.number_of(version), own, self.repo.dag.parents)
         if found is None:
             return self.settings.min_point, self.settings.max_point
@@ -125,25 +125,11 @@ class ImageInstance(Instance):
 
     def properties(self, version: VersionRecord) -> dict[str, Any]:
         """Return what `metadata` shows under `Properties`."""
-        settings, (low, high) = self.settings, self.extents(version)
-        size = settings.block_size
-
-        def block(point: Triple | None) -> list[int] | None:
-            return None if point is None else [n // side for n, side in zip(point, size, strict=True)]
-
+        settings = self.settings
         shown = {
             "Values": self.voxels.values,
             "Interpolable": True,
-            "BlockSize": settings.block_size,
-            "VoxelSize": [_number(side) for side in settings.voxel_size],
-            "VoxelUnits": settings.voxel_units,
-            "MinPoint": low,
-            "MaxPoint": high,
-            "MinIndex": block(low),
-            "MaxIndex": block(high),
-            "Background": settings.background,
-            "GridStore": settings.grid_store,
-            "ScaleLevel": settings.scale_level,
+            **describe_volume(settings, *self.extents(version)),
         }
         if settings.max_downres_level:
             shown["MaxDownresLevel"] = settings.max_downres_level
@@ -163,19 +149,8 @@ class ImageInstance(Instance):
 
     def metadata(self, version: VersionRecord) -> dict[str, Any]:
         """Return what `GET metadata` answers: resolution, units, size and offset of each axis, and properties."""
-        settings, (low, high) = self.settings, self.extents(version)
-        axes = []
-        for axis, label in enumerate("XYZ"):
-            known = low is not None and high is not None
-            axes.append(
-                {
-                    "Label": label,
-                    "Resolution": _number(settings.voxel_size[axis]),
-                    "Units": settings.voxel_units[axis],
-                    "Size": high[axis] - low[axis] + 1 if known else 0,  # type: ignore[index]  # known
-                    "Offset": low[axis] if known else 0,  # type: ignore[index]  # known
-                }
-            )
+        settings = self.settings
+        axes = describe_axes(settings.voxel_size, settings.voxel_units, *self.extents(version))
         return {"Axes": axes, "Properties": self.properties(version)}
 
     # -- settings

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from dvid_voxels.extents import check_order
 from dvid_voxels.geometry import GeometryError, Triple
-from dvid_voxels.settings_text import parse_byte, parse_point_setting, parse_units, parse_voxel_size
+from dvid_voxels.settings_text import parse_byte, parse_point_setting, parse_units, parse_voxel_size, read_settings
 
 from dvid_framework.api import BadRequest
 
@@ -145,11 +146,6 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def _example(name: str) -> str:
-    value = getattr(ImageSettings(), name)
-    return ",".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
-
-
 def new_settings(config: Mapping[str, Any], voxels: VoxelType) -> ImageSettings:
     """Make the settings of a new instance.
 
@@ -160,24 +156,15 @@ def new_settings(config: Mapping[str, Any], voxels: VoxelType) -> ImageSettings:
     Raises:
         BadRequest: a value is no text or not allowed.
     """
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        name = _NAMES.get(key)
-        if name is None:
-            continue
-        if not isinstance(value, str):
-            raise BadRequest(f"setting {key!r} must be a text, such as {_example(name)!r}")
-        try:
-            found[name] = _READERS[name](value.strip())
-        except GeometryError as error:
-            raise BadRequest(f"setting {key!r} is {value[:60]!r}: {error}") from error
-    return _checked(ImageSettings(**found), voxels)
+    try:
+        settings = ImageSettings(**read_settings(config, _NAMES, _READERS, ImageSettings()))
+        check_order(settings.min_point, settings.max_point)
+    except GeometryError as error:
+        raise BadRequest(str(error)) from error
+    return _checked(settings, voxels)
 
 
 def _checked(settings: ImageSettings, voxels: VoxelType) -> ImageSettings:
-    low, high = settings.min_point, settings.max_point
-    if low is not None and high is not None and any(a > b for a, b in zip(low, high, strict=True)):
-        raise BadRequest("MinPoint must not lie behind MaxPoint")
     if math.prod(settings.block_size) * voxels.bytes > _MOST_BYTES:
         raise BadRequest(f"BlockSize {settings.block_size}: a block may have {_MOST_BYTES} bytes")
     if settings.max_downres_level and any(side % 2 for side in settings.block_size):

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from dvid_voxels.geometry import Triple
+from dvid_voxels.multiscale import plain_number
 
 from dvid_framework.api import BadRequest
 
@@ -53,7 +54,7 @@ class TileSpec(msgspec.Struct, frozen=True):
     def shown(self) -> dict[str, Any]:
         """What the wire has of it."""
         levels = {
-            str(number): {"Resolution": [_number(side) for side in level.resolution], "TileSize": level.tile_size}
+            str(number): {"Resolution": [plain_number(side) for side in level.resolution], "TileSize": level.tile_size}
             for number, level in enumerate(self.levels)
         }
         return {"MinTileCoord": self.least, "MaxTileCoord": self.most, "Levels": levels}
@@ -81,10 +82,6 @@ class _Wire(msgspec.Struct, rename={"least": "MinTileCoord", "most": "MaxTileCoo
     levels: dict[str, Level]
     least: Triple = (0, 0, 0)
     most: Triple = (0, 0, 0)
-
-
-def _number(value: float) -> float | int:
-    return int(value) if value.is_integer() and abs(value) < 1e15 else value
 
 
 def new_settings(config: Mapping[str, Any]) -> ImageTileSettings:

@@ -10,15 +10,17 @@ from weakref import WeakValueDictionary
 
 import msgspec
 from dvid_labels.kernels import BlockCache
+from dvid_voxels.description import describe_axes, describe_volume
+from dvid_voxels.extents import Extents, extents_at
 from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import BadRequest, Instance, InstanceContext, VersionRecord, View, Work
 from dvid_labelmap.keys import EXTENTS
-from dvid_labelmap.model import Extents, LabelMapSettings, changed_settings
+from dvid_labelmap.model import LabelMapSettings, changed_settings
 from dvid_labelmap.ops.body_index import supervoxel_sizes
 from dvid_labelmap.ops.checking import damaged_blocks
 from dvid_labelmap.ops.counters import Counters
-from dvid_labelmap.ops.extents import extents_at, read_extents
+from dvid_labelmap.ops.extents import read_extents
 from dvid_labelmap.ops.grid import GridView
 from dvid_labelmap.ops.index_build import INDEX_JOB, IndexBuild, build_indices
 from dvid_labelmap.ops.index_checking import wrong_bodies, wrong_mappings
@@ -33,11 +35,6 @@ __all__ = ["LabelMapInstance"]
 
 _CROWD = 6
 _INFLATED_BYTES = 64 << 20
-
-
-def _number(value: float) -> float | int:
-    """Show 8.0 as 8, as the original does."""
-    return int(value) if value.is_integer() and abs(value) < 1e15 else value
 
 
 class LabelMapInstance(Instance):
@@ -107,7 +104,12 @@ class LabelMapInstance(Instance):
 
     def extents(self, version: VersionRecord) -> tuple[Triple | None, Triple | None]:
         """Return the first and the last voxel of a version's extents; those of the settings before any are known."""
-        found = extents_at(self.number_of(version), self.own_values(EXTENTS), self.repo.dag.parents)
+        stored = self.own_values(EXTENTS)
+
+        def own(number: int) -> Extents | None:
+            return read_extents(stored[number]) if number in stored else None
+
+        found = extents_at(self.number_of(version), own, self.repo.dag.parents)
         if found is None:
             return self.settings.min_point, self.settings.max_point
         return found.min_point, found.max_point
@@ -116,25 +118,10 @@ class LabelMapInstance(Instance):
 
     def properties(self, version: VersionRecord) -> dict[str, Any]:
         """Return what `metadata` shows under `Properties`."""
-        settings, (low, high) = self.settings, self.extents(version)
-        size = settings.block_size
-
-        def block(point: Triple | None) -> list[int] | None:
-            return None if point is None else [n // side for n, side in zip(point, size, strict=True)]
-
         return {
             "Values": [{"DataType": "uint64", "Label": self.datatype.name}],
             "Interpolable": False,
-            "BlockSize": settings.block_size,
-            "VoxelSize": [_number(side) for side in settings.voxel_size],
-            "VoxelUnits": settings.voxel_units,
-            "MinPoint": low,
-            "MaxPoint": high,
-            "MinIndex": block(low),
-            "MaxIndex": block(high),
-            "Background": settings.background,
-            "GridStore": settings.grid_store,
-            "ScaleLevel": settings.scale_level,
+            **describe_volume(self.settings, *self.extents(version)),
         }
 
     def extended(self, version: VersionRecord) -> Mapping[str, Any]:
@@ -156,19 +143,8 @@ class LabelMapInstance(Instance):
 
     def metadata(self, version: VersionRecord) -> dict[str, Any]:
         """Return what `GET metadata` answers: resolution, units, size and offset of each axis, and properties."""
-        settings, (low, high) = self.settings, self.extents(version)
-        axes = []
-        for axis, label in enumerate("XYZ"):
-            known = low is not None and high is not None
-            axes.append(
-                {
-                    "Label": label,
-                    "Resolution": _number(settings.voxel_size[axis]),
-                    "Units": settings.voxel_units[axis],
-                    "Size": high[axis] - low[axis] + 1 if known else 0,  # type: ignore[index]  # known
-                    "Offset": low[axis] if known else 0,  # type: ignore[index]  # known
-                }
-            )
+        settings = self.settings
+        axes = describe_axes(settings.voxel_size, settings.voxel_units, *self.extents(version))
         return {"Axes": axes, "Properties": self.properties(version)}
 
     # -- bodies

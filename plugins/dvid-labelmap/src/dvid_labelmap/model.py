@@ -1,17 +1,20 @@
-"""Settings of an instance and extents of a version: what they are, and how they are read from texts."""
+"""Settings of an instance: what they are, and how they are read from texts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
-from dvid_voxels.geometry import Box, GeometryError, Triple, parse_triple
+from dvid_voxels.extents import check_order
+from dvid_voxels.geometry import GeometryError, Triple
+from dvid_voxels.settings_text import parse_byte, parse_point_setting, parse_units, parse_voxel_size, read_settings
 
 from dvid_framework.api import BadRequest
 
-__all__ = ["Extents", "LabelMapSettings", "changed_settings", "check_voxel_size", "new_settings", "read_switch"]
+__all__ = ["LabelMapSettings", "changed_settings", "new_settings", "read_switch"]
 
 _BLOCK_STEP = 16
 _LARGEST_SIDE = 1024
@@ -60,134 +63,53 @@ class LabelMapSettings(msgspec.Struct, kw_only=True, frozen=True):
     max_downres_level: int = 0
 
 
-class Extents(msgspec.Struct, frozen=True):
-    """The extents that one version has of its own.
-
-    Attributes:
-        min_point: first voxel (x, y, z).
-        max_point: last voxel (x, y, z).
-        is_set: they were set, so those of ancestors don't count any more.
-    """
-
-    min_point: tuple[int, int, int]
-    max_point: tuple[int, int, int]
-    is_set: bool = False
-
-    def grown(self, other: Extents) -> Extents:
-        """Return the smallest extents around both."""
-        return Extents(
-            _each(min, self.min_point, other.min_point), _each(max, self.max_point, other.max_point), self.is_set
-        )
-
-    @classmethod
-    def of(cls, box: Box) -> Extents:
-        """Return the extents of a box of voxels."""
-        return cls(box.offset, box.last)
-
-
-def _each(choose: Any, one: Triple, other: Triple) -> Triple:
-    x, y, z = (choose(a, b) for a, b in zip(one, other, strict=True))
-    return x, y, z
-
-
-def _triple(text: str) -> Triple:
-    try:
-        return parse_triple(text.replace(" ", ""), ",")
-    except GeometryError as error:
-        raise ValueError("it must be three integers, x,y,z") from error
-
-
 def _block_size(text: str) -> Triple:
-    size = _triple(text)
+    size = parse_point_setting(text)
     if any(n < _BLOCK_STEP or n % _BLOCK_STEP or n > _LARGEST_SIDE for n in size) or math.prod(size) > _MOST_VOXELS:
-        raise ValueError(
+        raise GeometryError(
             f"it must be multiples of {_BLOCK_STEP}, each at most {_LARGEST_SIDE}, and {_MOST_VOXELS} voxels in all"
         )
     return size
-
-
-def _voxel_size(text: str) -> tuple[float, float, float]:
-    try:
-        sizes = [float(part) for part in text.split(",")]
-    except ValueError:
-        sizes = []
-    return check_voxel_size(sizes)
-
-
-def check_voxel_size(sizes: list[float]) -> tuple[float, float, float]:
-    """Return three positive sizes.
-
-    Raises:
-        ValueError: they are not such.
-    """
-    if len(sizes) != 3 or not all(math.isfinite(size) and 0 < size < 1e30 for size in sizes):
-        raise ValueError("it must be three positive numbers, x,y,z")
-    return sizes[0], sizes[1], sizes[2]
-
-
-def _units(text: str) -> tuple[str, str, str]:
-    units = [part.strip() for part in text.split(",")]
-    if len(units) != 3:
-        raise ValueError("it must be three units, x,y,z")
-    return units[0], units[1], units[2]
-
-
-def _byte(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 255):
-        raise ValueError("it must be an integer from 0 to 255")
-    return int(text)
 
 
 def read_switch(text: str) -> bool:
     """Read true, false, 1 or 0.
 
     Raises:
-        ValueError: it is something else.
+        GeometryError: it is something else.
     """
     if text.lower() not in ("true", "false", "1", "0"):
-        raise ValueError("it must be true or false")
+        raise GeometryError("it must be true or false")
     return text.lower() in ("true", "1")
 
 
-_READERS: Mapping[str, Any] = {
+_READERS: Mapping[str, Callable[[str], Any]] = {
     "block_size": _block_size,
-    "voxel_size": _voxel_size,
-    "voxel_units": _units,
-    "min_point": _triple,
-    "max_point": _triple,
-    "background": _byte,
+    "voxel_size": partial(parse_voxel_size, above=0.0),
+    "voxel_units": parse_units,
+    "min_point": parse_point_setting,
+    "max_point": parse_point_setting,
+    "background": parse_byte,
     "grid_store": str,
-    "scale_level": _byte,
+    "scale_level": parse_byte,
     "indexed_labels": read_switch,
-    "max_downres_level": _byte,
+    "max_downres_level": parse_byte,
 }
 
 
 def _read(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the settings among texts by lower-case key."""
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        name = _NAMES.get(key.lower())
-        if name is None:
-            continue
-        if not isinstance(value, str):
-            raise BadRequest(f"setting {key!r} must be a text, such as {_example(name)!r}")
-        try:
-            found[name] = _READERS[name](value.strip())
-        except ValueError as error:
-            raise BadRequest(f"setting {key!r} is {value[:60]!r}: {error}") from error
-    return found
-
-
-def _example(name: str) -> str:
-    value = getattr(LabelMapSettings(), name)
-    return ",".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
+    """Read the settings among texts by key in any case."""
+    try:
+        return read_settings(config, _NAMES, _READERS, LabelMapSettings())
+    except GeometryError as error:
+        raise BadRequest(str(error)) from error
 
 
 def _checked(settings: LabelMapSettings) -> LabelMapSettings:
-    low, high = settings.min_point, settings.max_point
-    if low is not None and high is not None and any(a > b for a, b in zip(low, high, strict=True)):
-        raise BadRequest("MinPoint must not lie behind MaxPoint")
+    try:
+        check_order(settings.min_point, settings.max_point)
+    except GeometryError as error:
+        raise BadRequest(str(error)) from error
     return settings
 
 

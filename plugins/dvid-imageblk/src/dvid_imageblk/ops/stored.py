@@ -5,47 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Box, Triple
+from dvid_voxels.geometry import Box, Triple
 
-from dvid_framework.api import BadRequest, View
+from dvid_framework.api import View
 from dvid_imageblk.keys import after_block_row, block_coordinate, block_key
-from dvid_imageblk.ops.bounds import MOST_BLOCKS, MOST_LISTED
 
 __all__ = [
-    "block_box",
     "blocks_in",
-    "checked_blocks",
     "count_blocks",
     "listed_blocks",
-    "parse_list",
     "payloads_of",
     "places_of",
 ]
 
 _SCAN_FROM = 3  # blocks of a row from which one scan is cheaper than single reads
 Found = tuple[Triple, memoryview]
-
-
-def checked_blocks(blocks: Box) -> Box:
-    """Return a box of block coordinates that holds not too many.
-
-    Raises:
-        BadRequest: it does.
-    """
-    if blocks.voxels > MOST_BLOCKS:
-        raise BadRequest(f"at most {MOST_BLOCKS} blocks can be asked for at once")
-    return blocks
-
-
-def block_box(box: Box, block_size: Triple) -> Box:
-    """Return the box of block coordinates of a box of whole blocks.
-
-    Raises:
-        BadRequest: it is not of whole blocks, or of too many.
-    """
-    if not box.is_aligned(block_size):
-        raise BadRequest(f"size and offset must be multiples of the block size {block_size}")
-    return checked_blocks(box.blocks(block_size))
 
 
 def blocks_in(view: View, scale: int, blocks: Box) -> Iterator[Found]:
@@ -94,23 +68,3 @@ def listed_blocks(view: View, scale: int, coordinates: Sequence[Triple]) -> Iter
     for coordinate, payload in zip(coordinates, view.get_each(keys), strict=True):
         if payload is not None:
             yield coordinate, payload
-
-
-def parse_list(text: str) -> list[Triple]:
-    """Parse `x,y,z,x,y,z,...`, block coordinates.
-
-    Raises:
-        BadRequest: not integers of 32 bits, not a multiple of three, or too many.
-    """
-    parts = text.split(",", 3 * MOST_LISTED) if text else []
-    if len(parts) % 3 or len(parts) > 3 * MOST_LISTED:
-        raise BadRequest(f"blocks= must be a multiple of three integers x,y,z, for at most {MOST_LISTED} blocks")
-    if any(len(part) > 11 or not part.lstrip("+-").isdecimal() for part in parts):
-        raise BadRequest("blocks= must be integers x,y,z,x,y,z,...")
-    try:
-        numbers = [int(part) for part in parts]
-    except ValueError as error:
-        raise BadRequest("blocks= must be integers x,y,z,x,y,z,...") from error
-    if any(not INT32_MIN <= number <= INT32_MAX for number in numbers):
-        raise BadRequest("blocks= must be integers of 32 bits")
-    return list(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True))

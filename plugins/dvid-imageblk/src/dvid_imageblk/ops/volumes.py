@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from dvid_voxels.block_codec import Buffer
+from dvid_voxels.block_lists import limited_blocks
 from dvid_voxels.geometry import Box, Triple
 from numpy.typing import NDArray
 
 from dvid_framework.api import BadRequest
 from dvid_imageblk.model import VoxelType
-from dvid_imageblk.ops.bounds import MOST_BYTES
-from dvid_imageblk.ops.stored import checked_blocks
+from dvid_imageblk.ops.bounds import MOST_BLOCKS, MOST_BYTES, bad_input
 
 __all__ = ["WHOLE_BYTES", "Batch", "VolumeRead", "checked_box", "per_voxel"]
 
@@ -34,7 +34,8 @@ def checked_box(box: Box, block_size: Triple, voxel_bytes: int, most_bytes: int 
     Raises:
         BadRequest: it is larger.
     """
-    checked_blocks(box.blocks(block_size))
+    with bad_input():
+        limited_blocks(box.blocks(block_size), MOST_BLOCKS)
     size = box.voxels * voxel_bytes
     if size > most_bytes:
         raise BadRequest(f"{box.size} voxels are {size} bytes; at most {most_bytes} can be asked for at once")

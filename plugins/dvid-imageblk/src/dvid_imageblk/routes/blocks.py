@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dvid_voxels.block_lists import parse_block_list, whole_blocks
 from dvid_voxels.geometry import Triple, parse_ints, parse_triple
 
 from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, Parts, binary, empty, get, post
-from dvid_imageblk.ops.bounds import bad_input
+from dvid_imageblk.ops.bounds import MOST_BLOCKS, MOST_LISTED, bad_input
 from dvid_imageblk.ops.ingest import blocks_of_row, check_span
-from dvid_imageblk.ops.stored import block_box, parse_list
 from dvid_imageblk.ops.streams import HEADER_BYTES, check_compression, row_at_hand, row_bytes, row_pieces, stream_pieces
 from dvid_imageblk.ops.volumes import WHOLE_BYTES
 from dvid_imageblk.routes.asked import NOT_DURABLE, ImageRequest, held, shape_of, streamed, volume_read, write_in_turn
@@ -83,7 +83,9 @@ async def subvolblocks(
     """
     del throttle
     read, raw = volume_read(request), check_compression(compression, request.instance.form)
-    box = block_box(shape_of("0_1_2", size, offset).box, read.block_size)
+    shape = shape_of("0_1_2", size, offset)
+    with bad_input():
+        box = whole_blocks(shape.box, read.block_size, MOST_BLOCKS)
     count = await request.run(read.count, box) if raw else None
     length = None if count is None else count * (HEADER_BYTES + read.block_bytes)
     return streamed(request, stream_pieces(read, box, raw=raw), _HOLDING, length)
@@ -103,7 +105,8 @@ async def specificblocks(
     """
     del throttle
     raw = check_compression(compression, request.instance.form)
-    coordinates = parse_list(blocks)
+    with bad_input():
+        coordinates = parse_block_list(blocks, MOST_LISTED)
     if not coordinates or prefetch in ("on", "true"):
         return binary(b"")
     return streamed(request, stream_pieces(volume_read(request), coordinates, raw=raw), _HOLDING)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import msgspec
+from dvid_voxels.block_lists import parse_block_list
+from dvid_voxels.extents import parse_extents
 from dvid_voxels.geometry import GeometryError
 from dvid_voxels.settings_text import check_voxel_size
 
@@ -19,8 +21,8 @@ from dvid_framework.api import (
     post,
 )
 from dvid_imageblk.keys import block_key
-from dvid_imageblk.ops.extents import parse_extents, set_extents
-from dvid_imageblk.ops.stored import parse_list
+from dvid_imageblk.ops.bounds import MOST_LISTED, bad_input
+from dvid_imageblk.ops.extents import set_extents
 from dvid_imageblk.routes.asked import ImageRequest
 
 __all__ = ["ROUTES"]
@@ -52,7 +54,9 @@ async def metadata(request: ImageRequest) -> Answer:
 @post("/extents")
 async def post_extents(request: ImageRequest) -> Answer:
     """Set the extents of this version: `{"MinPoint": [0,0,0], "MaxPoint": [63,63,63]}`, both included."""
-    extents = parse_extents(await request.read_body(_BODY_BYTES))
+    body = await request.read_body(_BODY_BYTES)
+    with bad_input():
+        extents = parse_extents(body)
 
     def run() -> None:
         with request.begin() as txn:
@@ -81,7 +85,8 @@ async def rawkey(
     """Return the key under which a block is kept, in hexadecimal: `{"Key": "17..."}`; x, y, z is its coordinate."""
     if len(request.call.segments) > 1:
         raise BadRequest("nothing may follow rawkey: give the block coordinate as ?x=&y=&z=")
-    place = parse_list(f"{x},{y},{z}")[0]
+    with bad_input():
+        place = parse_block_list(f"{x},{y},{z}", MOST_LISTED)[0]
     return json_answer({"Key": block_key(0, place).hex()})
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from dvid_labels import kernels, parse_block_stream
 from dvid_labels.types import Buffer, Labels
+from dvid_voxels.extents import Extents
 from dvid_voxels.geometry import Box, Triple
 from dvid_voxels.tiling import block_coordinates
 from numpy.typing import NDArray
 
 from dvid_framework.api import NONE, BadRequest, Txn, VersionRecord, View
 from dvid_labelmap.keys import block_key
-from dvid_labelmap.model import Extents
 from dvid_labelmap.ops.bounds import MOST_BLOCKS, THREADS, bad_input
 from dvid_labelmap.ops.downsample import LowerBlocks, lower_scales
 from dvid_labelmap.ops.extents import write_extents

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dvid_labels.types import Buffer
+from dvid_voxels.block_lists import parse_block_list, whole_blocks
 from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, empty, get, post
 from dvid_labelmap.ops.blocks import (
     COMPRESSIONS,
-    block_box,
     blocks_in,
     count_blocks,
     listed_blocks,
-    parse_list,
     stream_pieces,
 )
-from dvid_labelmap.ops.bounds import parse_scale
+from dvid_labelmap.ops.bounds import MOST_BLOCKS, MOST_LISTED, bad_input, parse_scale
 from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_stream, store_blocks, store_voxels
 from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, streamed, volume_read, write_in_turn
 
@@ -61,7 +60,9 @@ async def blocks(
     """
     del supervoxels, throttle
     level, word = parse_scale(scale), _checked(compression)
-    box = block_box(shape_of("0_1_2", size, offset).box, request.instance.settings.block_size)
+    shape = shape_of("0_1_2", size, offset)
+    with bad_input():
+        box = whole_blocks(shape.box, request.instance.settings.block_size, MOST_BLOCKS)
     count = await request.run(count_blocks, request.view, level, box) if word == "uncompressed" else None
     return _stream(request, blocks_in(request.view, level, box), level, word, count)
 
@@ -81,7 +82,8 @@ async def specificblocks(
     """
     del supervoxels, throttle
     level, word = parse_scale(scale), _checked(compression)
-    coordinates = parse_list(blocks or "")
+    with bad_input():
+        coordinates = parse_block_list(blocks or "", MOST_LISTED)
     if not coordinates:
         return empty()
     return _stream(request, listed_blocks(request.view, level, coordinates), level, word, None)

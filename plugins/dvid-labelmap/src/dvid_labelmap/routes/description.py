@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 import msgspec
+from dvid_voxels.extents import parse_extents
+from dvid_voxels.geometry import GeometryError
+from dvid_voxels.settings_text import check_voxel_size
 
 from dvid_framework.api import Answer, BadRequest, binary, empty, get, post, text_answer
-from dvid_labelmap.model import check_voxel_size
-from dvid_labelmap.ops.extents import parse_extents, set_extents
+from dvid_labelmap.ops.bounds import bad_input
+from dvid_labelmap.ops.extents import set_extents
 from dvid_labelmap.routes.asked import LabelRequest
 
 __all__ = ["ROUTES"]
@@ -37,7 +40,9 @@ async def metadata(request: LabelRequest) -> Answer:
 @post("/extents")
 async def post_extents(request: LabelRequest) -> Answer:
     """Set the extents of this version: `{"MinPoint": [0,0,0], "MaxPoint": [63,63,63]}`, both included."""
-    extents = parse_extents(await request.read_body(_BODY_BYTES))
+    body = await request.read_body(_BODY_BYTES)
+    with bad_input():
+        extents = parse_extents(body)
 
     def run() -> None:
         with request.begin() as txn:
@@ -52,8 +57,8 @@ async def post_resolution(request: LabelRequest) -> Answer:
     """Set the size of a voxel, for all versions: a JSON list of three numbers, such as [8, 8, 40]."""
     sizes = await request.read_json(list[float], _BODY_BYTES)
     try:
-        size = check_voxel_size(sizes)
-    except ValueError as error:
+        size = check_voxel_size(sizes, above=0.0)
+    except GeometryError as error:
         raise BadRequest(f"the resolution is wrong: {error}") from error
     await request.run(lambda: request.instance.change(request.who, voxel_size=size))
     return empty()

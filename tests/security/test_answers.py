@@ -137,5 +137,5 @@ def _listening(pid: int) -> set[tuple[str, int]]:
 def test_it_listens_where_it_is_told_and_nowhere_else(dvid_process: ProcessFactory) -> None:
     process = dvid_process()
     client = process.client
-    client.new_instance(client.new_repo(), "keyvalue", "kv")
+    client.new_repo()
     assert _listening(process.pid) == {("0100007F", process.port)}

@@ -132,7 +132,7 @@ def test_labels_of_a_precomputed_volume(
 ) -> None:
     labels = _write_labels(tmp_path / "seg", sharded, offset)
     stores: Any = {
-        "main": {"engine": "leveldb"},
+        "main": {},
         "seg": {"engine": "ngprecomputed", "ref": (tmp_path / "seg").as_uri(), "instance": "seg"},
     }
     server = dvid_server(config=Config(store=stores))
@@ -184,7 +184,7 @@ def _check_blocks(instance: Volume, whole: np.ndarray, first: tuple[int, int, in
 def test_stores_that_a_labelmap_can_not_show(dvid_server: ServerFactory, tmp_path: Path) -> None:
     _write(tmp_path / "vol", "raw", False, "float32")
     stores: Any = {
-        "main": {"engine": "leveldb"},
+        "main": {},
         "em": {"engine": "ngprecomputed", "ref": (tmp_path / "vol").as_uri()},
     }
     client = dvid_server(config=Config(store=stores)).client

@@ -80,6 +80,7 @@ class GridView(View):
         self._settings = settings
         self._start, self._stop = block_bounds()
         self.version = plain.version
+        self.epoch = plain.epoch
 
     def close(self) -> None:
         self._plain.close()
@@ -161,6 +162,12 @@ class GridView(View):
 
     def get(self, type_key: bytes) -> memoryview | None:
         return self._block(type_key) if self._is_block(type_key) else self._plain.get(type_key)
+
+    def multi_get(self, type_keys: Iterable[bytes]) -> list[memoryview | None]:
+        return [self.get(type_key) for type_key in type_keys]
+
+    def get_shared(self, type_key: bytes) -> memoryview | None:
+        return self._plain.get_shared(type_key)
 
     def get_each(self, type_keys: Iterable[bytes]) -> Iterator[memoryview | None]:
         for type_key in type_keys:

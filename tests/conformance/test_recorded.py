@@ -14,25 +14,22 @@ from pathlib import Path
 import pytest
 
 from dvid_framework.testing.pytest_plugin import ProcessFactory
+from dvid_framework.testing.running import ServerProcess
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("DVID_CONFORMANCE", ROOT.parent / "shared" / "conformance"))
 TOKEN = "peer"
-# The lists of `expected/` that must pass whole; each one grows this list when its work is done.
-LISTS = ("01-first-light",)
+# What must pass whole: lists of `expected/`, each of which has all of the earlier ones, and folders of `cases/`.
+LISTS = ("04-proofreading",)
+FOLDERS = ("auth", "imageblk", "imagetile")
 
 pytestmark = pytest.mark.conformance
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", LISTS)
-def test_every_case_of_a_list_passes(
-    name: str, dvid_process: ProcessFactory, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server = dvid_process(admin_token=TOKEN)
-    command = [sys.executable, FOLDER / "replay.py", "--url", server.url, "--admin-token", TOKEN]
+def _play(server: ServerProcess, *chosen: str | Path) -> str:
+    """Return the line that sums up."""
     result = subprocess.run(
-        [*command, "--expect", FOLDER / "expected" / f"{name}.txt"],
+        [sys.executable, FOLDER / "replay.py", "--url", server.url, "--admin-token", TOKEN, *chosen],
         capture_output=True,
         text=True,
         check=False,
@@ -40,5 +37,21 @@ def test_every_case_of_a_list_passes(
     )
     assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]
     assert server.stop() == 0
+    return result.stdout.splitlines()[-1]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", LISTS)
+def test_every_case_of_a_list_passes(
+    name: str, dvid_process: ProcessFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figure = _play(dvid_process(admin_token=TOKEN), "--expect", FOLDER / "expected" / f"{name}.txt")
     with capsys.disabled():
-        print(f"\n{name}: {result.stdout.splitlines()[-1]}")  # noqa: T201 - the figure that is looked for
+        print(f"\n{name}: {figure}")  # noqa: T201 - the figure that is looked for
+
+
+@pytest.mark.timeout(600)
+def test_every_case_of_a_folder_passes(dvid_process: ProcessFactory, capsys: pytest.CaptureFixture[str]) -> None:
+    figure = _play(dvid_process(admin_token=TOKEN), "--strict", *FOLDERS)
+    with capsys.disabled():
+        print(f"\n{', '.join(FOLDERS)}: {figure}")  # noqa: T201 - the figure that is looked for

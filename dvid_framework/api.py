@@ -31,6 +31,7 @@ from dvid_framework.http.auth import need_admin
 from dvid_framework.http.cacheable import cacheable, cacheable_json
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.routing import delete, get, point_read, post, put
+from dvid_framework.http.streamed import holding_memory, streamed
 from dvid_framework.instances.cache import ValueCache
 from dvid_framework.instances.datatype import ANY_TYPE, Datatype, NoSettings
 from dvid_framework.instances.instance import Instance, InstanceContext
@@ -124,11 +125,13 @@ __all__ = [
     "delete",
     "empty",
     "get",
+    "holding_memory",
     "hookimpl",
     "json_answer",
     "need_admin",
     "point_read",
     "post",
     "put",
+    "streamed",
     "text_answer",
 ]

@@ -1,24 +1,20 @@
-"""What the parameters of a read mean, and answers whose memory and place are held until they are sent."""
+"""What the parameters of a read mean, and writes in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from dvid_voxels.block_codec import Buffer
 from dvid_voxels.shapes import Shape, parse_shape
 
-from dvid_framework.api import Answer, BadRequest, BlockMask, InstanceRequest, Pieces
+from dvid_framework.api import BadRequest, BlockMask, InstanceRequest
 from dvid_imageblk.instance import ImageInstance
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.ingest import BlockWrite, store_blocks
 from dvid_imageblk.ops.mask import inside_of
 from dvid_imageblk.ops.volumes import VolumeRead
 
-__all__ = ["NOT_DURABLE", "ImageRequest", "held", "shape_of", "streamed", "volume_read", "write_in_turn"]
+__all__ = ["NOT_DURABLE", "ImageRequest", "shape_of", "volume_read", "write_in_turn"]
 
 ImageRequest = InstanceRequest[ImageInstance]
 NOT_DURABLE = {"DVID-Durable": "false"}
@@ -71,36 +67,6 @@ def _attenuation(request: ImageRequest) -> int:
     if request.instance.voxels.data_type != "uint8":
         raise BadRequest("only voxels whose values are bytes can be attenuated")
     return int(text)
-
-
-@contextmanager
-def held(request: InstanceRequest[Any], count: int) -> Iterator[None]:
-    """Hold bytes of the memory that all requests together may use.
-
-    Raises:
-        TooLarge: they are more than there ever are.
-        Unavailable: other requests hold them.
-    """
-    budget = request.server.budget
-    budget.take(count)
-    try:
-        yield
-    finally:
-        budget.give_back(count)
-
-
-def streamed(
-    request: InstanceRequest[Any], pieces: Iterator[Buffer], holding: int, length: int | None = None
-) -> Answer:
-    """Return an answer made piece by piece; it holds memory, and its place if it is throttled, until it is sent."""
-    stack = ExitStack()
-    try:
-        stack.enter_context(request.throttled())
-        stack.enter_context(held(request, holding))
-    except BaseException:
-        stack.close()
-        raise
-    return Pieces(pieces, request.server.pool, length=length, on_end=stack.close)
 
 
 async def write_in_turn(request: ImageRequest, write: BlockWrite) -> None:

@@ -5,12 +5,24 @@ from __future__ import annotations
 from dvid_voxels.block_lists import parse_block_list, whole_blocks
 from dvid_voxels.geometry import Triple, parse_ints, parse_triple
 
-from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, Parts, binary, empty, get, post
+from dvid_framework.api import (
+    Answer,
+    BadRequest,
+    FromPath,
+    FromQuery,
+    Parts,
+    binary,
+    empty,
+    get,
+    holding_memory,
+    post,
+    streamed,
+)
 from dvid_imageblk.ops.bounds import MOST_BLOCKS, MOST_LISTED, bad_input
 from dvid_imageblk.ops.ingest import blocks_of_row, check_span
 from dvid_imageblk.ops.streams import HEADER_BYTES, check_compression, row_at_hand, row_bytes, row_pieces, stream_pieces
 from dvid_imageblk.ops.volumes import WHOLE_BYTES
-from dvid_imageblk.routes.asked import NOT_DURABLE, ImageRequest, held, shape_of, streamed, volume_read, write_in_turn
+from dvid_imageblk.routes.asked import NOT_DURABLE, ImageRequest, shape_of, volume_read, write_in_turn
 
 __all__ = ["ROUTES"]
 
@@ -58,7 +70,7 @@ async def post_blocks(
     (first, count), instance = _row(block, span), request.instance
     instance.check_writable()
     size = check_span(first, count, instance.settings.block_size, instance.voxels.bytes)
-    with request.throttled(), held(request, 2 * size):
+    with request.throttled(), holding_memory(request, 2 * size):
         body = await request.read_body()
         write = await request.run(
             blocks_of_row, body, first, count, instance.settings.block_size, instance.voxels, instance.form

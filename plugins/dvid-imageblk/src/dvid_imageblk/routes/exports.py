@@ -9,10 +9,10 @@ from dvid_voxels.multiscale import Chunk, NoSuchKey
 from dvid_voxels.ome_zarr import OmeZarr
 from dvid_voxels.precomputed import Precomputed
 
-from dvid_framework.api import Answer, FromPath, NotFound, cacheable, cacheable_json, get
+from dvid_framework.api import Answer, FromPath, NotFound, cacheable, cacheable_json, get, holding_memory
 from dvid_imageblk.ops.exports import as_ome_zarr, as_precomputed, precomputed_chunk, zarr_chunk
 from dvid_imageblk.ops.volumes import VolumeRead
-from dvid_imageblk.routes.asked import ImageRequest, held
+from dvid_imageblk.routes.asked import ImageRequest
 
 __all__ = ["ROUTES"]
 
@@ -42,7 +42,7 @@ async def _answer(
             raise NotFound("")
         return cacheable(request.call, body, "application/octet-stream", gzip=gzip)
 
-    with request.throttled(), held(request, _COPIES * read.voxels.bytes * chunk.box.voxels):
+    with request.throttled(), holding_memory(request, _COPIES * read.voxels.bytes * chunk.box.voxels):
         return await request.run(make)
 
 

@@ -6,14 +6,26 @@ from typing import Any
 
 from dvid_voxels.images import parse_format
 
-from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, InstanceRequest, binary, empty, get, post
+from dvid_framework.api import (
+    Answer,
+    BadRequest,
+    FromPath,
+    FromQuery,
+    InstanceRequest,
+    binary,
+    empty,
+    get,
+    holding_memory,
+    post,
+    streamed,
+)
 from dvid_imageblk.multichan import MultichanInstance
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.slices import checked_slice, image_slice
 from dvid_imageblk.ops.stacks import store_stack
 from dvid_imageblk.ops.volumes import WHOLE_BYTES, checked_box
 from dvid_imageblk.routes import description
-from dvid_imageblk.routes.asked import NOT_DURABLE, held, shape_of, streamed
+from dvid_imageblk.routes.asked import NOT_DURABLE, shape_of
 from dvid_imageblk.v3d import read_v3d
 
 __all__ = ["ROUTES"]
@@ -37,7 +49,7 @@ async def _answer(request: _Request, dims: str, size: str, offset: str, image: s
     read = request.instance.channel(request.view, _channel(request))
     if shape.dims.is_plane:
         checked_slice(shape, read)
-        with held(request, _COPIES * read.voxels.bytes * shape.box.voxels):
+        with holding_memory(request, _COPIES * read.voxels.bytes * shape.box.voxels):
             return binary(*await request.run(image_slice, read, shape, image_format))
     checked_box(shape.box, read.block_size, read.voxels.bytes)
     count = read.voxels.bytes * shape.box.voxels
@@ -85,7 +97,7 @@ async def load(request: _Request) -> Answer:
         with request.begin(durable=False) as txn:
             store_stack(instance, version, txn, stack)
 
-    with held(request, 2 * len(body)):
+    with holding_memory(request, 2 * len(body)):
         async with instance.queue(instance.number_of(version)):
             await request.run(run)
     return empty(200, NOT_DURABLE)

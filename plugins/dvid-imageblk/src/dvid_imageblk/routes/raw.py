@@ -6,21 +6,24 @@ from dvid_voxels.geometry import Box
 from dvid_voxels.images import MOST_JPEG_SIDE, Format, parse_format
 from dvid_voxels.shapes import Shape
 
-from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, binary, empty, get, post
+from dvid_framework.api import (
+    Answer,
+    BadRequest,
+    FromPath,
+    FromQuery,
+    binary,
+    empty,
+    get,
+    holding_memory,
+    post,
+    streamed,
+)
 from dvid_imageblk.codec import StoredForm
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.ingest import BlockWrite, blocks_of_volume, check_target, volume_of
 from dvid_imageblk.ops.slices import checked_slice, image_slice, isotropic_shape, stacked_image
 from dvid_imageblk.ops.volumes import WHOLE_BYTES, VolumeRead, checked_box
-from dvid_imageblk.routes.asked import (
-    NOT_DURABLE,
-    ImageRequest,
-    held,
-    shape_of,
-    streamed,
-    volume_read,
-    write_in_turn,
-)
+from dvid_imageblk.routes.asked import NOT_DURABLE, ImageRequest, shape_of, volume_read, write_in_turn
 
 __all__ = ["ROUTES"]
 
@@ -43,7 +46,7 @@ async def _stacked_answer(request: ImageRequest, read: VolumeRead, box: Box) -> 
     width, height, depth = box.size
     if max(width, height * depth) > MOST_JPEG_SIDE:
         raise BadRequest(f"a JPEG has at most {MOST_JPEG_SIDE} rows and columns; this would have {height * depth} rows")
-    with request.throttled(), held(request, _COPIES * read.voxels.bytes * box.voxels):
+    with request.throttled(), holding_memory(request, _COPIES * read.voxels.bytes * box.voxels):
         return binary(*await request.run(stacked_image, read, checked_box(box, read.block_size, 1), Format("jpg")))
 
 
@@ -52,7 +55,7 @@ async def _slice_answer(request: ImageRequest, read: VolumeRead, shape: Shape, i
         image_format = parse_format(image)
     checked_slice(shape, read)
     source = isotropic_shape(shape, request.instance.settings.voxel_size) if isotropic else shape
-    with held(request, _COPIES * read.voxels.bytes * shape.box.voxels):
+    with holding_memory(request, _COPIES * read.voxels.bytes * shape.box.voxels):
         return binary(*await request.run(image_slice, read, source, image_format, shape))
 
 
@@ -149,7 +152,7 @@ async def post_raw(
     if read.scale:
         raise BadRequest("only scale 0 can be written; the lower resolutions follow")
     _check_length(request, expected)
-    with request.throttled(), held(request, 2 * expected):
+    with request.throttled(), holding_memory(request, 2 * expected):
         body = await request.read_body()
         write = await request.run(_encode, body, read, shape.box, instance.form)
         del body

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dvid_voxels.images import parse_format
 from dvid_voxels.oblique import ObliqueSlice, parse_point
 
-from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, binary, get
+from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, binary, get, holding_memory
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.slices import checked_oblique, oblique_slice
-from dvid_imageblk.routes.asked import ImageRequest, held, volume_read
+from dvid_imageblk.routes.asked import ImageRequest, volume_read
 
 __all__ = ["ROUTES"]
 
@@ -33,7 +33,7 @@ async def _answer(
     read = volume_read(request)
     size = checked_oblique(piece, read)
     voxel_size = request.instance.settings.voxel_size
-    with request.throttled(), held(request, _COPIES * size + _SAMPLING_BYTES):
+    with request.throttled(), holding_memory(request, _COPIES * size + _SAMPLING_BYTES):
         return binary(*await request.run(oblique_slice, read, piece, voxel_size, image_format))
 
 

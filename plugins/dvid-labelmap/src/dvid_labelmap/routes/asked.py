@@ -1,15 +1,13 @@
-"""What the parameters of a read mean, and answers whose memory and place are held until they are sent."""
+"""What the parameters of a read mean, and writes in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from functools import partial
 
-from dvid_labels.types import Buffer
 from dvid_voxels.shapes import Shape, parse_shape
 
-from dvid_framework.api import Answer, BadRequest, BlockMask, Call, InstanceRequest, Pieces
+from dvid_framework.api import BadRequest, BlockMask, InstanceRequest
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.ops.bounds import bad_input, parse_scale
 from dvid_labelmap.ops.ingest import BlockWrite
@@ -17,7 +15,7 @@ from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.mask import inside_of
 from dvid_labelmap.ops.volumes import VolumeRead
 
-__all__ = ["NOT_DURABLE", "LabelRequest", "held", "shape_of", "streamed", "volume_read", "write_in_turn"]
+__all__ = ["NOT_DURABLE", "LabelRequest", "shape_of", "volume_read", "write_in_turn"]
 
 LabelRequest = InstanceRequest[LabelMapInstance]
 NOT_DURABLE = {"DVID-Durable": "false"}
@@ -51,34 +49,6 @@ def volume_read(
         raise BadRequest("roi= can't be used at lower resolutions")
     region = instance.instances.provider(instance.repo, roi, BlockMask)  # type: ignore[type-abstract]  # a protocol
     return VolumeRead(view, level, size, mapping, partial(inside_of, region, request.version, block_size=size))
-
-
-@contextmanager
-def held(request: LabelRequest | Call, count: int) -> Iterator[None]:
-    """Hold bytes of the memory that all requests together may use.
-
-    Raises:
-        TooLarge: they are more than there ever are.
-        Unavailable: other requests hold them.
-    """
-    budget = request.server.budget
-    budget.take(count)
-    try:
-        yield
-    finally:
-        budget.give_back(count)
-
-
-def streamed(request: LabelRequest | Call, pieces: Iterator[Buffer], holding: int, length: int | None = None) -> Answer:
-    """Return an answer made piece by piece; it holds memory, and its place if it is throttled, until it is sent."""
-    stack = ExitStack()
-    try:
-        stack.enter_context(request.throttled())
-        stack.enter_context(held(request, holding))
-    except BaseException:
-        stack.close()
-        raise
-    return Pieces(pieces, request.server.pool, length=length, on_end=stack.close)
 
 
 async def write_in_turn(

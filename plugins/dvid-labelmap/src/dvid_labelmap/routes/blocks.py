@@ -8,7 +8,7 @@ from dvid_labels.types import Buffer
 from dvid_voxels.block_lists import parse_block_list, whole_blocks
 from dvid_voxels.geometry import Triple
 
-from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, empty, get, post
+from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, empty, get, post, streamed
 from dvid_labelmap.ops.blocks import (
     COMPRESSIONS,
     blocks_in,
@@ -18,7 +18,7 @@ from dvid_labelmap.ops.blocks import (
 )
 from dvid_labelmap.ops.bounds import MOST_BLOCKS, MOST_LISTED, bad_input, parse_scale
 from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_stream, store_blocks, store_voxels
-from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, streamed, volume_read, write_in_turn
+from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, volume_read, write_in_turn
 
 __all__ = ["ROUTES"]
 

@@ -9,12 +9,12 @@ from dvid_voxels.multiscale import Chunk, NoSuchKey
 from dvid_voxels.ome_zarr import OmeZarr
 from dvid_voxels.precomputed import Precomputed
 
-from dvid_framework.api import Answer, FromPath, NotFound, cacheable, cacheable_json, get
+from dvid_framework.api import Answer, FromPath, NotFound, cacheable, cacheable_json, get, holding_memory
 from dvid_labelmap.ops.bounds import bad_input
 from dvid_labelmap.ops.exports import as_ome_zarr, as_precomputed, precomputed_chunk, zarr_chunk
 from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.volumes import VolumeRead
-from dvid_labelmap.routes.asked import LabelRequest, held
+from dvid_labelmap.routes.asked import LabelRequest
 
 __all__ = ["ROUTES"]
 
@@ -49,7 +49,7 @@ async def _answer(
             raise NotFound("")
         return cacheable(request.call, body, "application/octet-stream", gzip=gzip)
 
-    with request.throttled(), held(request, _COPIES * 8 * chunk.box.voxels):
+    with request.throttled(), holding_memory(request, _COPIES * 8 * chunk.box.voxels):
         return await request.run(make)
 
 

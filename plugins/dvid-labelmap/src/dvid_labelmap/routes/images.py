@@ -7,11 +7,11 @@ from functools import partial
 from dvid_voxels.images import parse_format
 from dvid_voxels.shapes import Shape
 
-from dvid_framework.api import Answer, FromPath, FromQuery, binary, get
+from dvid_framework.api import Answer, FromPath, FromQuery, binary, get, holding_memory
 from dvid_labelmap.ops.bounds import bad_input
 from dvid_labelmap.ops.slices import checked_slice, colored_slice, isotropic_shape, label_slice
 from dvid_labelmap.ops.volumes import VolumeRead
-from dvid_labelmap.routes.asked import LabelRequest, held, shape_of, volume_read
+from dvid_labelmap.routes.asked import LabelRequest, shape_of, volume_read
 
 __all__ = ["ROUTES", "slice_answer"]
 
@@ -24,7 +24,7 @@ async def slice_answer(request: LabelRequest, read: VolumeRead, shape: Shape, im
         image_format = parse_format(image)
     checked_slice(shape, read.block_size)
     source = isotropic_shape(shape, request.instance.settings.voxel_size) if isotropic else shape
-    with held(request, _COPIES * 8 * shape.box.voxels):
+    with holding_memory(request, _COPIES * 8 * shape.box.voxels):
         return binary(*await request.run(partial(label_slice, read, source, image_format, size=shape)))
 
 
@@ -34,7 +34,7 @@ async def _colored(request: LabelRequest, shape: Shape, image: str) -> Answer:
         image_format = parse_format(image)
     read = volume_read(request, query.get("scale"), query.get("supervoxels"), query.get("roi"))
     checked_slice(shape, read.block_size)
-    with held(request, _COPIES * 8 * shape.box.voxels):
+    with holding_memory(request, _COPIES * 8 * shape.box.voxels):
         return binary(*await request.run(colored_slice, read, shape, image_format))
 
 

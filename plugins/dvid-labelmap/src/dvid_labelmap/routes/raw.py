@@ -5,11 +5,22 @@ from __future__ import annotations
 from dvid_voxels.geometry import Box
 from dvid_voxels.shapes import Shape
 
-from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, binary, empty, get, post
+from dvid_framework.api import (
+    Answer,
+    BadRequest,
+    FromPath,
+    FromQuery,
+    binary,
+    empty,
+    get,
+    holding_memory,
+    post,
+    streamed,
+)
 from dvid_labelmap.codec import check_read, decode_volume, encode_volume
 from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_volume, check_target, store_voxels
 from dvid_labelmap.ops.volumes import WHOLE_BYTES, VolumeRead, checked_box
-from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, held, shape_of, streamed, volume_read, write_in_turn
+from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, volume_read, write_in_turn
 from dvid_labelmap.routes.images import slice_answer
 
 __all__ = ["ROUTES"]
@@ -20,7 +31,7 @@ async def _volume_answer(request: LabelRequest, read: VolumeRead, box: Box, comp
     size = 8 * box.voxels
     if compression and compression != "none":
         check_read(box, compression)
-        with request.throttled(), held(request, 2 * size):
+        with request.throttled(), holding_memory(request, 2 * size):
             body = await request.run(lambda: encode_volume(read.read(box), compression))
         return binary(body, headers={"Content-Encoding": "gzip"} if compression == "googlegzip" else None)
     if size > WHOLE_BYTES:
@@ -114,7 +125,7 @@ async def post_raw(
         raise BadRequest("only boxes can be written: raw/0_1_2/...")
     check_target(shape.box, instance.settings.block_size)
     read, word = volume_read(request, None, roi=roi), "" if compression in (None, "none") else compression or ""
-    with request.throttled(), held(request, 8 * shape.box.voxels):
+    with request.throttled(), holding_memory(request, 8 * shape.box.voxels):
         body = await request.read_body()
         write = await request.run(_encode, body, read, shape.box, word)
         del body

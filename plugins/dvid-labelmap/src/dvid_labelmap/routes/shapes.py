@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, NotFound, binary, get, json_answer
+from dvid_framework.api import (
+    Answer,
+    BadRequest,
+    FromPath,
+    FromQuery,
+    NotFound,
+    binary,
+    get,
+    holding_memory,
+    json_answer,
+)
 from dvid_labelmap.ops.body_index import read_index
 from dvid_labelmap.ops.bounds import parse_scale
 from dvid_labelmap.ops.counters import parse_label
@@ -12,7 +22,7 @@ from dvid_labelmap.ops.points import BlockSource
 from dvid_labelmap.ops.proximity import proximities
 from dvid_labelmap.ops.sizes import supervoxel_index
 from dvid_labelmap.ops.sparse import SparseRead
-from dvid_labelmap.routes.asked import LabelRequest, held
+from dvid_labelmap.routes.asked import LabelRequest
 from dvid_labelmap.routes.bodies import indexed_view
 from dvid_labelmap.routes.changes import need_bodies
 
@@ -57,7 +67,7 @@ async def fvdb(
     title = name or f"label_{number}"
     if not (title.isascii() and title.isprintable()) or any(letter in title for letter in '"\\/'):
         raise BadRequest("the name of a grid may have printable ASCII letters, without quotes and slashes")
-    with held(request, _HOLDING):
+    with holding_memory(request, _HOLDING):
         grid = await request.run(_grid, request, number, level, title)
     return binary(grid, headers={"Content-Disposition": f'attachment; filename="{title}.nvdb"'})
 

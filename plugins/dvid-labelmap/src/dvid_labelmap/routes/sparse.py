@@ -21,7 +21,9 @@ from dvid_framework.api import (
     binary,
     empty,
     get,
+    holding_memory,
     point_read,
+    streamed,
 )
 from dvid_labelmap.index_codec import Summary, stored_chunks
 from dvid_labelmap.instance import LabelMapInstance
@@ -32,7 +34,7 @@ from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.points import BlockSource, label_at, parse_point
 from dvid_labelmap.ops.sizes import supervoxel_index
 from dvid_labelmap.ops.sparse import SparseRead, blocks_of_bounds, coarse_pieces, coarse_volume, parse_bounds, within
-from dvid_labelmap.routes.asked import LabelRequest, held, streamed
+from dvid_labelmap.routes.asked import LabelRequest
 from dvid_labelmap.routes.bodies import indexed_view, known_body, of_parts
 
 __all__ = ["ROUTES"]
@@ -129,7 +131,7 @@ def _answer(call: Call, label: int) -> Answer:
 
 def _sent(call: Call, read: SparseRead, compression: str | None) -> Answer:
     if compression:
-        with held(call, _HOLDING):
+        with holding_memory(call, _HOLDING):
             return binary(_compressed(_pieces(call, read), compression))
     if len(read.blocks) <= _FEW_BLOCKS:
         return binary(b"".join(_pieces(call, read)))

@@ -1,0 +1,53 @@
+"""Answers whose memory, and whose place among throttled operations, are held until they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from dvid_framework.http.answers import Answer, Buffer, Pieces
+from dvid_framework.http.call import Call, InstanceRequest
+
+__all__ = ["holding_memory", "streamed"]
+
+
+@contextmanager
+def holding_memory(request: InstanceRequest[Any] | Call, count: int) -> Iterator[None]:
+    """Hold bytes of the memory that all requests together may use.
+
+    Raises:
+        TooLarge: they are more than there ever are.
+        Unavailable: other requests hold them.
+    """
+    budget = request.server.budget
+    budget.take(count)
+    try:
+        yield
+    finally:
+        budget.give_back(count)
+
+
+def streamed(
+    request: InstanceRequest[Any] | Call, pieces: Iterator[Buffer], holding: int, length: int | None = None
+) -> Answer:
+    """Return an answer made piece by piece; it holds memory, and its place if it is throttled, until it is sent.
+
+    Args:
+        request: the request.
+        pieces: what is sent.
+        holding: bytes of memory that it takes to make and send them.
+        length: bytes of them all, if that is known.
+
+    Raises:
+        TooLarge: there is never so much memory.
+        Unavailable: other requests hold it, or all places for throttled operations.
+    """
+    stack = ExitStack()
+    try:
+        stack.enter_context(request.throttled())
+        stack.enter_context(holding_memory(request, holding))
+    except BaseException:
+        stack.close()
+        raise
+    return Pieces(pieces, request.server.pool, length=length, on_end=stack.close)

@@ -33,12 +33,14 @@ def cacheable(call: Call, body: Buffer, media_type: str, *, gzip: bool = False) 
         gzip: whether to send them with `Content-Encoding: gzip` to clients that take it. Then call this in a thread.
     """
     headers = {"Cache-Control": _cache_control(call)}
+    # Of the bytes before they are compressed: isal's output need not be the same each time.
+    digest, coding = hashlib.blake2b(body, digest_size=12).hexdigest(), ""
     if gzip:
         headers["Vary"] = "Accept-Encoding"
         if _takes_gzip(call.header(b"accept-encoding") or ""):
             body = isal_zlib.compress(body, _LEVEL, wbits=_GZIP)
-            headers["Content-Encoding"] = "gzip"
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+            headers["Content-Encoding"] = coding = "gzip"
+    tag = f'"{digest}{coding}"'
     headers["ETag"] = tag
     if _names(call.header(b"if-none-match") or "", tag):
         pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -38,6 +38,10 @@ _WIRE_NAMES = {
     "block_list_file": "blockListFile",
     "cors_domains": "corsDomains",
     "http_address": "httpAddress",
+    "interactive_operations": "interactiveOpsBeforeBlock",
+    "pid_file": "pidFile",
+    "shutdown_delay": "shutdownDelay",
+    "start_webhook": "startWebhook",
     "web_client": "webClient",
     "web_default_file": "webDefaultFile",
     "web_redirect_path": "webRedirectPath",
@@ -62,6 +66,10 @@ class ServerSettings(msgspec.Struct, rename=_WIRE_NAMES):
         web_client: folder of the pages that are served where nothing else is.
         web_redirect_path: where a page that is not there leads to.
         web_default_file: what is shown in its place, without `webRedirectPath`.
+        start_webhook: a URL that is told of each start by a POST, and must answer 200; else the server does not start.
+        shutdown_delay: seconds between the last answer and the closing of the stores.
+        pid_file: a file that holds the id of the process while it serves.
+        interactive_operations: jobs rest after so many interactive requests in two minutes; 0: never.
     """
 
     host: str = ""
@@ -78,6 +86,10 @@ class ServerSettings(msgspec.Struct, rename=_WIRE_NAMES):
     web_client: str = ""
     web_redirect_path: str = ""
     web_default_file: str = ""
+    start_webhook: str = ""
+    shutdown_delay: float = 0.0
+    pid_file: str = ""
+    interactive_operations: int = 0
 
 
 class AuthSettings(msgspec.Struct):
@@ -176,10 +188,12 @@ class LoggingSettings(msgspec.Struct):
     Attributes:
         logfile: file of the activity log; `activity.log` in the data folder by default.
         max_log_size: megabytes at which it is rotated.
+        max_log_age: days after which what was set aside is removed; 0: only when the next one takes its place.
     """
 
     logfile: str = ""
     max_log_size: int = 100
+    max_log_age: int = 0
 
 
 class MutationSettings(msgspec.Struct):

@@ -43,16 +43,9 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-async def serve(server: Server, ready: Callable[[], None] | None = None, stop: asyncio.Event | None = None) -> None:
-    """Serve until SIGINT or SIGTERM, or until `stop` is set; requests in flight are finished, then all is closed.
-
-    Args:
-        server: an open server.
-        ready: called when the socket listens.
-        stop: an event that ends it, for use inside another program; signals are then left alone.
-    """
+def _options(server: Server) -> uvicorn.Config:
+    """Return what uvicorn is told."""
     limits = server.limits
-    keep_freed_memory()
     bounds = Bounds(
         limits.head_bytes,
         limits.head_seconds,
@@ -61,7 +54,7 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
         limits.request_seconds,
         max(min(limits.connections, open_files() - _FILES_OF_STORES), _FEWEST_CONNECTIONS),
     )
-    config = uvicorn.Config(
+    return uvicorn.Config(
         server.app,
         host=server.host,
         port=server.port,
@@ -77,7 +70,21 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
         timeout_keep_alive=limits.keep_alive_seconds,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
-    listener = _Uvicorn(config)
+
+
+async def serve(server: Server, ready: Callable[[], None] | None = None, stop: asyncio.Event | None = None) -> None:
+    """Serve until SIGINT or SIGTERM, or until `stop` is set; requests in flight are finished, then all is closed.
+
+    Args:
+        server: an open server.
+        ready: called when the socket listens.
+        stop: an event that ends it, for use inside another program; signals are then left alone.
+
+    Raises:
+        BadRequest: whom `startWebhook` names does not agree to the start.
+    """
+    keep_freed_memory()
+    listener = _Uvicorn(_options(server))
     loop, ending = asyncio.get_running_loop(), stop or asyncio.Event()
     if stop is None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -88,12 +95,21 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
     try:
         while not listener.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
-        if listener.started and ready is not None:
-            ready()
+        if listener.started:
+            try:
+                await server.announce()
+            except BaseException:
+                listener.should_exit = True
+                await serving
+                raise
+            if ready is not None:
+                ready()
         waiting = loop.create_task(ending.wait())
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         listener.should_exit = True
         await serving
+        if listener.started:
+            await asyncio.sleep(server.config.server.shutdown_delay)
     finally:
         await server.stop()

@@ -11,24 +11,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
 from dvid_framework import __version__
 from dvid_framework.config import Config
+from dvid_framework.config_keys import keys_without_effect
 from dvid_framework.events.activity import Activity
 from dvid_framework.events.catching_up import CatchingUp
 from dvid_framework.events.deletion import Deletion
 from dvid_framework.events.feed import Follower
+from dvid_framework.events.interactive import InteractiveRequests
 from dvid_framework.events.jobs import Jobs
 from dvid_framework.events.kafka import Kafka, open_kafka
 from dvid_framework.events.mutation_files import MutationFiles
+from dvid_framework.events.start_webhook import announce_start
 from dvid_framework.events.syncs import Syncs
 from dvid_framework.events.upgrades import start_upgrades
 from dvid_framework.events.version_hooks import VersionHooks
 from dvid_framework.http.access.admin import AdminTokens
 from dvid_framework.http.access.cors import build_cors
 from dvid_framework.http.access.guard import build_guard
-from dvid_framework.http.app import build_app, routes_of_type
+from dvid_framework.http.app import build_app, core_routes, routes_of_type
 from dvid_framework.http.limits import Budget, Throttle
 from dvid_framework.http.web_client import web_client
 from dvid_framework.http.work import WorkPool
@@ -101,6 +105,8 @@ class Server:
         self.plugins = plugins or Plugins()
         for failure in self.plugins.failures:
             _log.error("plugin left out", plugin=failure.name, distribution=failure.distribution, error=failure.error)
+        for key, reason in keys_without_effect(msgspec.toml.decode(self.config.source or "")):
+            _log.warning("key of the configuration has no effect", key=key, reason=reason)
         self.stores = Stores(self.config.stores(data), self.plugins.engines, self.config.choices())
         try:
             self._build(data)
@@ -132,7 +138,10 @@ class Server:
         self.throttle = Throttle(self.limits.throttled_operations)
         logfile = self.config.logging.logfile
         path = Path(self.config.folder, logfile) if logfile else data / "activity.log"
-        self.activity = Activity(path, self.config.logging.max_log_size << 20)
+        interactive = InteractiveRequests(self.config.server.interactive_operations)
+        self.jobs.must_rest = interactive.are_many
+        logging = self.config.logging
+        self.activity = Activity(path, logging.max_log_size << 20, logging.max_log_age, interactive)
         self.kafka: Kafka | None = None
         self._mutation_files: MutationFiles | None = None
         self._followers: list[Follower] = []
@@ -168,6 +177,18 @@ class Server:
         start_upgrades(self.jobs, self.repos, self.instances)
         self.jobs.run()
 
+    async def announce(self) -> None:
+        """Tell whom the configuration names that this server has started.
+
+        Raises:
+            BadRequest: it does not agree.
+        """
+        if self.config.server.start_webhook:
+            shown = self.info()
+            told = {"Host": shown["Host"], "Note": shown["Note"], "HTTP Address": f"{self.host}:{self.port}"}
+            told["RPC Address"] = shown["RPC Address"]
+            await asyncio.to_thread(announce_start, self.config.server.start_webhook, told)
+
     async def stop(self) -> None:
         """End: what runs is finished, then everything is synced and closed."""
         for waiting in self.plugins.shutdown(self):
@@ -197,6 +218,10 @@ class Server:
         self.activity.sync(mutation, seconds, error)
 
     # -- what routes ask of the server as a whole
+
+    def core_routes(self) -> list[Any]:
+        """Return the routes at fixed addresses."""
+        return core_routes()
 
     def routes_of(self, datatype: type[Datatype]) -> list[Any]:
         """Return the routes below instances of a type, the shared ones included."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 import uvloop
 
+from dvid_framework.errors import BadRequest
 from dvid_framework.serve import serve
 from dvid_framework.server import Server
 
@@ -56,16 +59,27 @@ def run_server(server: Server, ready: Callable[[], None]) -> None:
         ready: called when it listens.
 
     Raises:
-        SystemExit: the port is in use (status 1).
+        SystemExit: the port is in use, or whom `startWebhook` names does not agree (status 1).
     """
     _log_to_stderr()
+    named = server.config.server.pid_file
+    pid_file = Path(server.config.folder, named) if named else None
     listening: list[bool] = []
 
     def now_ready() -> None:
         listening.append(True)
+        if pid_file is not None:
+            pid_file.write_text(f"{os.getpid()}\n")
         ready()
 
-    uvloop.run(serve(server, now_ready))
+    try:
+        uvloop.run(serve(server, now_ready))
+    except BadRequest as error:
+        sys.stderr.write(f"dvid: {error.message}\n")
+        raise SystemExit(1) from error
+    finally:
+        if listening and pid_file is not None:
+            pid_file.unlink(missing_ok=True)
     if not listening:
         sys.stderr.write(f"dvid: port {server.port} of {server.host} can't be listened on; is another server there?\n")
         raise SystemExit(1)

@@ -12,6 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from dvid_framework.events.file_traffic import FileTraffic
+from dvid_framework.events.interactive import InteractiveRequests
 from dvid_framework.versions.ids import log_time
 from dvid_framework.versions.record import Mutation
 
@@ -22,20 +24,24 @@ __all__ = ["Activity"]
 
 _WINDOW_SECONDS = 5.0
 _WRITE_SECONDS = 0.2
+_DAY_SECONDS = 86_400
 _MOST_LINES_WAITING = 100_000
+_NOT_INTERACTIVE = frozenset({"false", "0"})
 _SECRETS = frozenset({"admintoken", "passcode"})
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class _RotatingFile:
-    """Appends lines to a file; at its size limit the file becomes FILE.1.
+    """Appends lines to a file; at its size limit the file becomes FILE.1, which is removed when it is old.
 
     Lines are gathered and written a few times a second by a thread, so that no request waits for the disk.
     """
 
-    def __init__(self, path: Path, limit: int) -> None:
+    def __init__(self, path: Path, limit: int, days: int) -> None:
         self._path = path
+        self._aside = path.with_suffix(path.suffix + ".1")
         self._limit = limit
+        self._days = days
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: IO[bytes] = path.open("ab", buffering=0)
         self._lines: deque[bytes] = deque(maxlen=_MOST_LINES_WAITING)
@@ -59,9 +65,12 @@ class _RotatingFile:
         with contextlib.suppress(OSError):
             if self._file.tell() > self._limit:
                 self._file.close()
-                self._path.replace(self._path.with_suffix(self._path.suffix + ".1"))
+                self._path.replace(self._aside)
                 self._file = self._path.open("ab", buffering=0)
             self._file.write(b"\n".join(lines) + b"\n")
+        with contextlib.suppress(OSError):
+            if self._days and self._aside.stat().st_mtime < time.time() - self._days * _DAY_SECONDS:
+                self._aside.unlink()
 
     def close(self) -> None:
         """Write what waits, and close the file."""
@@ -86,20 +95,32 @@ class Activity:
     Args:
         path: the file, or None for no file.
         limit_bytes: the size at which the file is rotated.
+        days: the age at which what was rotated is removed; 0 for never.
+        interactive: counts the requests of people.
 
     Attributes:
         publish: what else is told of each request, if anything.
     """
 
-    def __init__(self, path: Path | None, limit_bytes: int = 100 << 20) -> None:
-        self._file = None if path is None else _RotatingFile(path, limit_bytes)
+    def __init__(
+        self,
+        path: Path | None,
+        limit_bytes: int = 100 << 20,
+        days: int = 0,
+        interactive: InteractiveRequests | None = None,
+    ) -> None:
+        self._file = None if path is None else _RotatingFile(path, limit_bytes, days)
+        self._interactive = interactive or InteractiveRequests(0)
         self.publish: Callable[[dict[str, Any]], None] | None = None
         self._recent: deque[tuple[float, str, int, int]] = deque(maxlen=100_000)
         self._pings: dict[str, str] = {}
+        self._files = FileTraffic()
 
     def request(self, call: Call, meter: Traffic, seconds: float) -> None:
         """Record one request."""
         self._recent.append((time.monotonic(), call.method, meter.bytes_in, meter.bytes_out))
+        if call.instance is not None and call.query.get("interactive") not in _NOT_INTERACTIVE:
+            self._interactive.add()
         if self._file is None and self.publish is None:
             return
         query = "&".join(f"{key}={value}" for key, value in call.query.items() if key.lower() not in _SECRETS)
@@ -144,10 +165,11 @@ class Activity:
         recent = [entry for entry in list(self._recent) if entry[0] >= since]
         reads = [entry for entry in recent if entry[1] in ("GET", "HEAD")]
         sent = int(sum(entry[3] for entry in recent) / _WINDOW_SECONDS)
+        files_read, files_written = self._files.per_second()
         taken = int(sum(entry[2] for entry in recent) / _WINDOW_SECONDS)
         return {
-            "file bytes read": 0,
-            "file bytes written": 0,
+            "file bytes read": files_read,
+            "file bytes written": files_written,
             "key bytes read": 0,
             "key bytes written": 0,
             "value bytes read": sent,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -34,6 +34,7 @@ _log = structlog.get_logger("dvid.jobs")
 _MOST_ATTEMPTS = 5
 _LONGEST_PAUSE = 60.0
 _STOP_SECONDS = 20.0
+_REST_SECONDS = 0.5
 
 
 class Jobs:
@@ -48,9 +49,11 @@ class Jobs:
 
     Attributes:
         stopping: whether jobs end at their next steps because the server stops.
+        must_rest: tells whether jobs rest for a while, at their next steps.
     """
 
     def __init__(self, stores: Stores, repos: Repos, instances: Instances, threads: int = 2, most: int = 1000) -> None:
+        self.must_rest: Callable[[], bool] = lambda: False
         self._repos = repos
         self._instances = instances
         self._most = most
@@ -280,12 +283,19 @@ class Jobs:
                     if (cursor, done, total) != (record.cursor, record.done, record.total) or record.attempts:
                         changes = {"cursor": cursor, "done": done, "total": total, "attempts": 0, "error": ""}
                         record = self._records.save(record, **changes)
+                    self._rest(record.id)
+                    record = self.get(record.id)
                     if self.stopping:
                         return self._records.save(record, state="queued")
                     if record.cancelled:
                         return self._end(record, "cancelled")
         with self._changed:
             return self._end(self.get(record.id), "done")
+
+    def _rest(self, number: str) -> None:
+        """Wait while others are to go first, unless the job is to end."""
+        while self.must_rest() and not self.stopping and not self.get(number).cancelled:
+            self._changed.wait(_REST_SECONDS)
 
     def _find(self, record: JobRecord) -> tuple[Work, VersionRecord | None]:
         """Return the work of a job and the version that it is about.

@@ -31,7 +31,24 @@ from dvid_framework.instances.datatype import Datatype
 if TYPE_CHECKING:
     from dvid_framework.server import Server
 
-__all__ = ["build_app", "routes_of_type"]
+__all__ = ["build_app", "core_routes", "routes_of_type"]
+
+
+_PARTS = (
+    routes_server,
+    routes_access,
+    routes_repo,
+    routes_node,
+    routes_jobs,
+    routes_removal,
+    following,
+    routes_help,
+)
+
+
+def core_routes() -> list[Any]:
+    """Return the routes at fixed addresses."""
+    return [route for part in _PARTS for route in part.ROUTES]
 
 
 def routes_of_type(datatype: type[Datatype]) -> list[Any]:
@@ -90,24 +107,14 @@ def build_app(server: Server) -> tuple[Dispatch, Litestar]:
     Returns:
         The outermost ASGI application, and the Litestar app inside it.
     """
-    parts = (
-        routes_server,
-        routes_access,
-        routes_repo,
-        routes_node,
-        routes_jobs,
-        routes_removal,
-        following,
-        routes_help,
-    )
-    core_routes = [route for part in parts for route in part.ROUTES]
+    fixed = core_routes()
     mounts, tables = [], {}
     for name, datatype in server.datatypes.items():
         routes = routes_of_type(datatype)
         tables[name] = TypeTable(name, routes)
         handlers = [_documented(route) if isinstance(route, PointRead) else route for route in routes]
         mounts.append(Router(f"{MOUNT}/{name}", route_handlers=handlers, request_class=InstanceRequest, tags=[name]))
-    core_handlers = [_documented(route) if isinstance(route, PointRead) else route for route in core_routes]
+    core_handlers = [_documented(route) if isinstance(route, PointRead) else route for route in fixed]
     core = Router("/", route_handlers=core_handlers, request_class=CoreRequest, tags=["core"])
     app = Litestar(
         route_handlers=[core, *mounts, *server.plugins.routes(server)],
@@ -121,4 +128,4 @@ def build_app(server: Server) -> tuple[Dispatch, Litestar]:
     _openapi_paths(app)
     outside = {route.path.split("/")[1] for route in app.routes if not route.path.startswith((MOUNT, "/api/"))}
     pages = [[first] for first in sorted(outside - {""})]
-    return Dispatch(server, app, CoreTable(core_routes), tables, pages), app
+    return Dispatch(server, app, CoreTable(fixed), tables, pages), app

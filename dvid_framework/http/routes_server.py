@@ -6,9 +6,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery
 
 from dvid_framework.errors import BadRequest
-from dvid_framework.http.answers import Answer, empty, json_answer, text_answer
+from dvid_framework.http.answers import Answer, Bytes, empty, json_answer, text_answer
 from dvid_framework.http.auth import need_admin
 from dvid_framework.http.call import Call, CoreRequest
+from dvid_framework.http.raml import raml_text
 from dvid_framework.http.routing import PointRead, get, point_read, post
 
 __all__ = ["ROUTES"]
@@ -123,6 +124,16 @@ async def interface_version(request: CoreRequest) -> Answer:
     return text_answer("v1\n")
 
 
+@get("/interface")
+async def interface(request: CoreRequest) -> Answer:
+    """Return the addresses of the server and of each type as RAML 0.8; OpenAPI pages are at `/schema`."""
+    server = request.server
+    types = {name: server.routes_of(kind) for name, kind in server.datatypes.items()}
+    text = raml_text(server.core_routes(), types)
+    headers = [(b"content-type", b"application/raml+yaml"), (b"content-length", str(len(text)).encode())]
+    return Bytes(200, headers, text)
+
+
 @get("/")
 async def front_page(request: CoreRequest) -> Answer:
     """Lead to the help pages."""
@@ -144,5 +155,6 @@ ROUTES: list[HTTPRouteHandler | PointRead] = [
     heartbeat,
     user_latencies,
     interface_version,
+    interface,
     front_page,
 ]

@@ -153,6 +153,7 @@ class ServerProcess:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             if self._process.poll() is not None:
+                self.client.close()
                 raise RuntimeError(f"the server ended with {self._process.returncode}: {self.output()}")
             try:
                 if self.client.get("/api/server/info").status == 200:

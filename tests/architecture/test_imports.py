@@ -17,6 +17,7 @@ LAYERS = (
     ("events",),
     ("http",),
     ("config", "plugins"),
+    ("config_keys",),
     ("server",),
     ("api", "fsck", "serve"),
     ("cli",),

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from pathlib import Path
 
+from dvid_framework.events.activity import Activity
+from dvid_framework.events.file_traffic import FileTraffic
 from dvid_framework.testing.client import Client
 from dvid_framework.testing.running import ServerThread
+from dvid_framework.versions.record import Mutation
 
 
 def _lines(server: ServerThread) -> list[dict[str, object]]:
@@ -47,3 +53,34 @@ def test_pings_are_shown_by_user(client: Client) -> None:
     assert list(shown) == ["ann"]
     assert shown["ann"]["LastPing"].endswith("Z")
     assert client.json("/api/user-latencies?u=nobody")["User"] == ""
+
+
+def test_bytes_of_files_are_counted_per_second(tmp_path: Path) -> None:
+    traffic = FileTraffic()
+    before = _written()
+    with (tmp_path / "file").open("wb") as file:
+        file.write(b"x" * (4 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+    if _written() == before:
+        assert traffic.per_second() == (0, 0)  # a system that does not count them
+        return
+    time.sleep(0.6)
+    assert traffic.per_second()[1] > 0
+
+
+def _written() -> int:
+    counters = Path("/proc/self/io")
+    return int(counters.read_text().split("\nwrite_bytes: ")[1].split()[0]) if counters.exists() else 0
+
+
+def test_what_was_set_aside_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    path, aside = tmp_path / "activity.log", tmp_path / "activity.log.1"
+    for days, kept in ((30, True), (2, False)):
+        aside.write_bytes(b"old\n")
+        old = time.time() - 3 * 86_400
+        os.utime(aside, (old, old))
+        activity = Activity(path, days=days)
+        activity.sync(Mutation(number=1, repo=1, instance=1, version=1), 0.0, "")
+        activity.close()
+        assert aside.exists() is kept

@@ -127,6 +127,26 @@ def test_a_job_shows_how_far_it_is(server: ServerThread, setting: SimpleNamespac
     assert control.seen == [("a", 0), ("a", 1), ("a", 2)]
 
 
+def test_a_job_rests_while_it_must_and_can_be_ended_then(
+    server: ServerThread, setting: SimpleNamespace, control: Control
+) -> None:
+    rest = threading.Event()
+    server.server.jobs.must_rest = rest.is_set
+    for ends in ("done", "cancelled"):
+        job = begin(server, setting.root)
+        control.steps.release()
+        wait_until(setting.client, job, done=1)
+        rest.set()
+        control.steps.release(2)
+        wait_until(setting.client, job, done=2)
+        if ends == "cancelled":
+            setting.client.post(f"/api/jobs/{job}/cancel", {}).ok()
+            wait_until(setting.client, job, state="cancelled", done=2)
+        rest.clear()
+        wait_until(setting.client, job, state=ends)
+        control.steps.acquire(timeout=0.1)  # the one that the cancelled job did not take
+
+
 def test_unknown_jobs_are_404(setting: SimpleNamespace) -> None:
     for method, path in (("GET", ""), ("POST", "/cancel"), ("POST", "/resume")):
         reply = setting.client.request(method, f"/api/jobs/nothing{path}")

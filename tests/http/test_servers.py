@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from pathlib import Path
@@ -143,3 +144,18 @@ def test_a_second_client_is_served_while_one_is_slow(tiny_server: ServerThread) 
     for connection in slow:
         connection.close()
     assert client.get("/api/heartbeat").text == "OK"
+
+
+def test_the_interface_is_raml_that_lists_every_address(tiny_server: ServerThread) -> None:
+    client = tiny_server.client
+    assert client.get("/interface/version").body == b"v1\n"
+    reply = client.get("/interface").ok()
+    assert reply.headers["content-type"] == "application/raml+yaml"
+    assert reply.body.startswith(b"#%RAML 0.8\n")
+    lines = reply.body.decode().splitlines()
+    assert 'title: "DVID"' in lines
+    for address, method in (("/api/server/info", "get"), ("/api/node/{uuid}/{tiny}/pair/{key}", "post")):
+        at = lines.index(f'"{address}":')
+        below = lines[at + 1 : at + 8]
+        described = below[below.index(f"  {method}:") + 1]
+        assert len(json.loads(described.removeprefix("    description: "))) > 10

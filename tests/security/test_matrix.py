@@ -61,6 +61,7 @@ CORE = {
     ("GET", "/api/server/types"): OPEN,
     ("GET", "/api/storage"): ADMINS,
     ("GET", "/api/user-latencies"): OPEN,
+    ("GET", "/interface"): OPEN,
     ("GET", "/interface/version"): OPEN,
     ("HEAD", "/api/repo/{uuid:str}"): READ,
     ("POST", "/api/jobs/{job:str}/cancel"): WRITE,

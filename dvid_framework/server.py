@@ -8,6 +8,7 @@ import ipaddress
 import os
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,16 @@ class Server:
 
     def info(self) -> dict[str, str]:
         """Return what `/api/server/info` shows; all values are strings."""
+        shown = self._lasting_info.copy()
+        shown["Server time"] = log_time()
+        shown["Server uptime"] = _duration(time.monotonic() - self._started)
+        if self.kafka is not None:
+            shown |= self.kafka.info()
+        return shown
+
+    @cached_property
+    def _lasting_info(self) -> dict[str, str]:
+        """What does not change; the times are left open."""
         server = self.config.server
         shown = {
             "Cores": str(os.cpu_count() or 1),
@@ -236,8 +247,8 @@ class Server:
             "Datastore Version": "0.11.0",
             "DVID Version": f"dvid-framework {__version__}",
             "Storage backend": "; ".join(self.stores.engine_names()),
-            "Server time": log_time(),
-            "Server uptime": _duration(time.monotonic() - self._started),
+            "Server time": "",
+            "Server uptime": "",
             "RPC Address": "",
             "Host": f"{server.host or self.host}:{self.port}",
             "Note": server.note,
@@ -247,8 +258,6 @@ class Server:
         }
         if server.rwmode:
             shown["Mode"] = "read only" if server.rwmode == "readonly" else "allow writes on committed nodes"
-        if self.kafka is not None:
-            shown |= self.kafka.info()
         return shown
 
     def change_setting(self, name: str, value: int) -> str:

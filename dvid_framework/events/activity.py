@@ -80,6 +80,23 @@ class _RotatingFile:
         self._file.close()
 
 
+class _Request(msgspec.Struct):
+    """A line about a request."""
+
+    time: int
+    duration: float
+    status: int
+    user: str
+    client: str
+    method: str
+    uri: str
+    bytes_in: int
+    bytes_out: int
+    remote_addr: str
+    claim: str | msgspec.UnsetType = msgspec.UNSET
+    event: str | msgspec.UnsetType = "request"
+
+
 class Traffic(Protocol):
     """What went over the wire for one request."""
 
@@ -123,25 +140,28 @@ class Activity:
             self._interactive.add()
         if self._file is None and self.publish is None:
             return
-        query = "&".join(f"{key}={value}" for key, value in call.query.items() if key.lower() not in _SECRETS)
-        fields = {
-            "time": int(time.time()),
-            "duration": round(seconds * 1000, 3),
-            "status": meter.status,
-            "user": call.user,
-            "client": call.app,
-            "method": call.method,
-            "uri": call.path + (f"?{query}" if query else ""),
-            "bytes_in": meter.bytes_in,
-            "bytes_out": meter.bytes_out,
-            "remote_addr": meter.client,
-        }
-        if call.caller is not None and (claim := call.claim):
-            fields["claim"] = claim
+        uri = call.path
+        if call.query:
+            query = "&".join([f"{key}={value}" for key, value in call.query.items() if key.lower() not in _SECRETS])
+            uri = f"{uri}?{query}" if query else uri
+        line = _Request(
+            int(time.time()),
+            round(seconds * 1000, 3),
+            meter.status,
+            call.user,
+            call.app,
+            call.method,
+            uri,
+            meter.bytes_in,
+            meter.bytes_out,
+            meter.client,
+            (call.claim or msgspec.UNSET) if call.caller is not None else msgspec.UNSET,
+        )
         if self._file is not None:
-            self._file.append(_encode({**fields, "event": "request"}))
+            self._file.append(_encode(line))
         if self.publish is not None:
-            self.publish(fields)
+            line.event = msgspec.UNSET
+            self.publish(msgspec.to_builtins(line))
 
     def sync(self, mutation: Mutation, seconds: float, error: str) -> None:
         """Record that a follower took in a mutation, or failed at it."""

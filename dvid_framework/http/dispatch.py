@@ -22,6 +22,7 @@ from dvid_framework.http.call import CALL, Call, ClientGone, parse_query
 from dvid_framework.http.errors import error_answer, page_not_found
 from dvid_framework.http.following import Afterwards, must_wait
 from dvid_framework.http.pages import page_headers
+from dvid_framework.http.places import Place, Places
 from dvid_framework.http.table import MOUNT, CoreTable, TypeTable, allow
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Dispatch:
         self._server = server
         self._app = app
         self._core = core
-        self._types = types
+        self._places = Places(server.repos, server.instances, types)
         self._guard, self._cors = server.guard, server.cors
         self._web_client = server.web_client
         self._pages = pages
@@ -166,12 +167,14 @@ class Dispatch:
         if (not segments and self._web_client is not None) or (segments and segments[0] not in ("api", "interface")):
             return page_not_found() if segments[:1] == [MOUNT[1:]] else self._outside(changes, call, segments)
         if len(segments) >= 3 and segments[1] in ("repo", "node"):
-            call.repo, call.version = self._server.repos.find(segments[2])
+            below = segments[1] == "node" and len(segments) >= 5
+            place = self._places.known(segments[2], segments[3]) if below else None
+            call.repo, call.version = place[:2] if place is not None else self._server.repos.find(segments[2])
             if self._guard is not None:
                 self._guard.authorize(call)
             call.admin = call.admin or (caller is not None and caller.administers(call.repo.root))
-            if segments[1] == "node" and len(segments) >= 5:
-                return self._below_instance(changes, call, segments)
+            if below:
+                return self._below_instance(changes, call, segments, place)
         return self._fixed(changes, call, path, segments)
 
     def _refuse_read_only(self, call: Call, segments: list[str]) -> None:
@@ -213,13 +216,13 @@ class Dispatch:
         if action not in _CHILD_MAKERS and action != "commit" and not (call.admin or self._server.full_write):
             raise Locked(f"{call.method} {action} is not allowed: version {call.version.uuid} is committed")
 
-    def _below_instance(self, changes: Any, call: Call, segments: list[str]) -> Answer:
+    def _below_instance(self, changes: Any, call: Call, segments: list[str], place: Place | None) -> Answer:
         assert call.repo is not None
         assert call.version is not None
-        record = call.repo.instance(segments[3])
-        call.segments = segments[4:]
-        keyword, table = segments[4], self._types.get(record.type_name)
-        call.instance = self._server.instances.get(call.repo, record.name)
+        if place is None:
+            place = self._places.find(segments[2], segments[3], call.repo, call.version)
+        _, _, record, call.instance, table = place
+        call.segments, keyword = segments[4:], segments[4]
         if table is None:
             raise BadRequest(f"the datatype {record.type_name!r} has no routes")
         if call.method == "OPTIONS" and "OPTIONS" not in table.keyword_methods(keyword):
@@ -232,14 +235,15 @@ class Dispatch:
             and not (call.admin or self._server.full_write or table.declares_read(keyword, call.method))
         ):
             raise Locked(f"Cannot do {call.method} on endpoint {keyword!r} of locked node {call.version.uuid}")
-        host = call.header(b"host") or "localhost"
-        bound, taken = table.match(call.method, call.segments, record.name, host)
+        bound = table.match(call.method, call.segments, record.name, call.header)
+        point, waits = bound.point, must_wait(call, record, bound.options)
+        if point is not None and not waits:
+            return point.function(call)
         changes["method"] = bound.options.method
-        changes["path"] = f"{MOUNT}/{record.type_name}/{'/'.join(taken)}"
-        point = bound.point
-        if must_wait(call, bound.options):
+        changes["path"] = f"{MOUNT}/{record.type_name}/{'/'.join(call.segments[: len(bound.pattern)])}"
+        if waits:
             return Afterwards(self._server.catching_up, call, lambda: point(call) if point is not None else self._app)
-        return self._app if point is None else point(call)
+        return self._app
 
 
 class Begun:

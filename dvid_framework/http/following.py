@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from dvid_framework.events.pursuit import Pursuit
     from dvid_framework.http.call import Call
     from dvid_framework.server import Server
+    from dvid_framework.versions.record import InstanceRecord
 
 __all__ = ["ROUTES", "Afterwards", "must_wait"]
 
 _NOT_OF_THE_DATA = frozenset({"info", "help", "tags", "sync", "jobs", "blobstore"})
 
 
-def must_wait(call: Call, options: RouteOptions) -> bool:
+def must_wait(call: Call, record: InstanceRecord, options: RouteOptions) -> bool:
     """Tell whether a request reads a follower that lacks something now.
 
     Raises:
         Unavailable: the instance is being made ready for a merge of versions.
     """
-    assert call.repo is not None
-    assert call.instance is not None
     if call.segments[0] in _NOT_OF_THE_DATA:
         return False
+    assert call.repo is not None
     assert call.version is not None
-    call.server.version_hooks.check_ready(call.version.id, call.instance.record.id)
-    if options.mutates or not call.instance.record.follows:
+    call.server.version_hooks.check_ready(call.version.id, record.id)
+    if options.mutates or not record.follows:
         return False
-    return call.server.catching_up.is_needed(call.repo, call.instance.record)
+    return call.server.catching_up.is_needed(call.repo, record)
 
 
 class Afterwards:

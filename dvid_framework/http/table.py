@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,8 +127,8 @@ class TypeTable:
             if method in bound.options.methods and bound.options.method not in ("GET", "HEAD")
         )
 
-    def match(self, method: str, segments: Sequence[str], name: str, host: str) -> tuple[_Bound, list[str]]:
-        """Return the route for a method and the path below the instance, and the segments that it takes.
+    def match(self, method: str, segments: Sequence[str], name: str, header: Callable[[bytes], str | None]) -> _Bound:
+        """Return the route for a method and the path below the instance; its pattern tells how much of it is taken.
 
         Raises:
             BadRequest: the keyword is unknown, lacks parts, or does not answer the method.
@@ -136,9 +136,10 @@ class TypeTable:
         keyword = segments[0]
         only = self._only.get((keyword, method))
         if only is not None and len(segments) >= len(only.pattern):
-            return only, list(segments[: len(only.pattern)])
+            return only
         routes = self._routes.get(keyword)
         if routes is None:
+            host = header(b"host") or "localhost"
             raise BadRequest(
                 f'Bad API call ({"/".join(segments)}) for data "{name}". '
                 f"See API help at http://{host}/api/help/{self.type_name}"
@@ -154,5 +155,5 @@ class TypeTable:
             raise BadRequest(f"parts of the address are missing after {keyword!r}: {_PARAMETER.sub('...', shapes)}")
         for bound in fitting:
             if method in bound.options.methods:
-                return bound, list(segments[: len(bound.pattern)])
+                return bound
         raise BadRequest(f"{keyword!r} does not answer {method}; allowed are {allow(self.keyword_methods(keyword))}")

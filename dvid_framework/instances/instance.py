@@ -20,6 +20,7 @@ from dvid_framework.versions.gate import WAIT_SECONDS
 from dvid_framework.versions.record import InstanceRecord, Mutation, VersionRecord
 from dvid_framework.versions.repo import Repo
 from dvid_framework.versions.repos import Repos
+from dvid_framework.versions.resolve import Lineage
 from dvid_framework.versions.txn import MUTATION_BYTES, Txn
 from dvid_framework.versions.view import View
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from dvid_framework.instances.registry import Instances
 
 __all__ = ["Instance", "InstanceContext"]
+
+_STANDPOINTS = 256  # remembered at once
+_Standpoint = tuple[int, Lineage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Instance:
         self._context = context
         self.settings: Any = msgspec.convert(context.record.settings, self.datatype.settings)
         self.lock = threading.RLock()
+        self._standpoints: dict[int, _Standpoint] = {}
 
     # -- what it is
 
@@ -158,14 +163,28 @@ class Instance:
 
     def view(self, version: VersionRecord) -> View:
         """Return one state of the data as a version sees it; close it after use."""
-        context, number = self._context, self._at(version)
+        context = self._context
+        stands = self._standpoints.get(version.id)
+        if stands is None or stands[0] != context.repos.changes:
+            stands = self._standpoint(version)
         snapshot, instance, epoch = context.log.snapshot(context.record.id)
-        try:
-            self._check_there(number)  # what was there after the snapshot is whole in it
-            return View(snapshot, instance, epoch, context.repo.dag.lineage(number))
-        except BaseException:
-            snapshot.close()
-            raise
+        if stands[0] != context.repos.changes:
+            try:
+                self._check_there(stands[1].version)  # what was there after the snapshot is whole in it
+            except BaseException:
+                snapshot.close()
+                raise
+        return View(snapshot, instance, epoch, stands[1])
+
+    def _standpoint(self, version: VersionRecord) -> _Standpoint:
+        """Return from where a version sees the data, and until which change of repos that holds; it is remembered."""
+        context = self._context
+        changes, number = context.repos.changes, self._at(version)
+        self._check_there(number)
+        if len(self._standpoints) >= _STANDPOINTS:
+            self._standpoints.clear()
+        stands = self._standpoints[version.id] = changes, context.repo.dag.lineage(number)
+        return stands
 
     def _check_there(self, version: int = 0) -> None:
         """Refuse to go on with an instance or a version that was deleted since the request began.

@@ -70,6 +70,13 @@ class EmbeddedStore(Store):
     def prepare(self, source: Any, batch: Batch) -> Callable[[], None]:
         """Return what writes a batch; nothing is written where a key or value is no bytes."""
 
+    def renew(self, keep: bool) -> None:
+        """Let go of what is kept of the present state: it has changed.
+
+        Args:
+            keep: whether anything of the state to come may be kept; not while the database shall be opened again.
+        """
+
     # -- reading
 
     def get(self, key: bytes) -> bytes | None:
@@ -112,6 +119,8 @@ class EmbeddedStore(Store):
                 except StorageError as error:
                     self._fail(f"{self.title} failed writing: {error.message}", isinstance(error, StoreFull))
                     raise
+                finally:
+                    self.renew(self._failure is None)
                 if self._length_of_present_log() == before:
                     self._follow_log()
 
@@ -219,6 +228,7 @@ class EmbeddedStore(Store):
             return
         self._pause = min(2 * self._pause, _LONGEST_PAUSE) if now - self._healed < _LONGEST_PAUSE else _FIRST_PAUSE
         self._next_try = now + self._pause
+        self.renew(False)
         try:
             room = self._has_room(0)
             usable = room and can_take(self._path, self._needed_bytes(0))
@@ -231,6 +241,7 @@ class EmbeddedStore(Store):
                 with self._well:
                     self._failure, self._healed = None, time.monotonic()
                     self._well.notify_all()
+                self.renew(True)
                 _log.info("the store takes writes again")
         except (StorageError, OSError) as error:
             _log.error("the store could not be opened again", error=str(error))
@@ -239,6 +250,7 @@ class EmbeddedStore(Store):
         with self._closing:
             if self._lock_file is None:
                 return
+            self.renew(False)
             self._database.close()
             if self._present_log is not None:
                 os.close(self._present_log)

@@ -19,6 +19,7 @@ from dvid_framework.storage.embedded import EmbeddedEngine
 from dvid_framework.storage.embedded_database import Database
 from dvid_framework.storage.embedded_store import EmbeddedStore
 from dvid_framework.storage.leveldb_reading import LevelDBReader, LevelDBSnapshot, errors_of
+from dvid_framework.storage.shared_snapshot import SharedSnapshot
 
 __all__ = ["LevelDBEngine", "LevelDBStore"]
 
@@ -31,15 +32,22 @@ class LevelDBStore(EmbeddedStore):
 
     title = "LevelDB"
 
+    def __init__(self, database: Database, path: Path, lock_file: int, buffer_bytes: int) -> None:
+        super().__init__(database, path, lock_file, buffer_bytes)
+        self._shared = SharedSnapshot(database)
+
     def reader(self, source: Any) -> Reader:
         return LevelDBReader(source)
 
     def snapshot(self) -> Reader:
         try:
-            return LevelDBSnapshot(self._database)
+            return LevelDBSnapshot(self._shared)
         except (plyvel.Error, RuntimeError):
             with errors_of("taking a snapshot"):
                 raise
+
+    def renew(self, keep: bool) -> None:
+        self._shared.renew(keep)
 
     def approximate_bytes(self, start: bytes, stop: bytes) -> int:
         with self._database.use() as source, errors_of("measuring"):

@@ -11,11 +11,13 @@ import plyvel
 
 from dvid_framework.errors import CorruptValue, StorageError, StoreFull
 from dvid_framework.storage.base import Found, Reader
-from dvid_framework.storage.embedded_database import Database, is_full
+from dvid_framework.storage.embedded_database import is_full
+from dvid_framework.storage.shared_snapshot import Held, SharedSnapshot
 
 __all__ = ["LevelDBReader", "LevelDBSnapshot", "errors_of"]
 
 _BEHIND_ALL = b"\xff" * 1024
+_FEW = 8  # keys of a range that are rather passed one by one
 
 
 @contextmanager
@@ -87,17 +89,23 @@ class LevelDBReader(Reader):
                 yield from keys
 
     def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
+        # Forwards first: to go backwards, LevelDB copies the value that stands before `start`, which may be large.
         try:
             with self._source.raw_iterator(verify_checksums=True) as entries:
-                entries.seek(stop)
-                if entries.valid():
-                    entries.prev()
+                entries.seek(start)
+                found: bytes | None = None
+                for _ in range(_FEW):
+                    key: bytes = entries.key() if entries.valid() else stop
+                    if key >= stop:
+                        break
+                    found = key
+                    entries.next()
                 else:
-                    entries.seek_to_last()
-                if not entries.valid():
+                    return _last_before(entries, stop)
+                if found is None:
                     return None
-                key: bytes = entries.key()
-                return (key, entries.value()) if key >= start else None
+                entries.seek(found)
+                return found, entries.value()
         except (plyvel.Error, RuntimeError):
             with errors_of(f"reading key {start.hex()}"):
                 raise
@@ -165,24 +173,37 @@ class LevelDBReader(Reader):
 
 
 class LevelDBSnapshot(LevelDBReader):
-    """A snapshot; while it is not closed, the database is not opened again."""
+    """A use of a snapshot that others may read too; while there is one, the database is not opened again."""
 
-    _database: Database | None = None
+    _held: Held | None = None
 
-    def __init__(self, database: Database) -> None:
-        source = database.enter()
-        try:
-            super().__init__(source.snapshot())
-        except BaseException:
-            database.leave()
-            raise
-        self._database = database
+    def __init__(self, shared: SharedSnapshot) -> None:
+        self._held = held = shared.take()
+        self._shared = shared
+        self._source = held.source
 
     def close(self) -> None:
-        database, self._database = self._database, None
-        if database is not None:
-            self._source.close()
-            database.leave()
+        held, self._held = self._held, None
+        if held is not None:
+            self._source = _Closed()
+            self._shared.give_back(held)
 
     def __del__(self) -> None:
         self.close()
+
+
+class _Closed:
+    """Stands for the source of a reader that is closed; it fails as plyvel's own do."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"{name} of a closed reader")
+
+
+def _last_before(entries: Any, stop: bytes) -> tuple[bytes, bytes]:
+    """Return the last entry before a key; there is one."""
+    entries.seek(stop)
+    if entries.valid():
+        entries.prev()
+    else:
+        entries.seek_to_last()
+    return entries.key(), entries.value()

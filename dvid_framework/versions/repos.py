@@ -44,6 +44,8 @@ class Repos:
     Attributes:
         log: commit log of the metadata store.
         gates: the gates of the versions.
+        changes: a number that each change of a repo, a version or an instance raises once it can be seen: what was
+            looked up is as it was while this is.
         join_unit: adds to the batch of a change what belongs to it, by its entries and versions, for a user; returns
             what to call with whether the unit was written.
     """
@@ -51,6 +53,7 @@ class Repos:
     def __init__(self, log: CommitLog, gates: Gates, first_mutation_id: int = FIRST_MUTATION_ID) -> None:
         self.log = log
         self.gates = gates
+        self.changes = 0
         self.join_unit: JoinUnit | None = None
         self.lock = threading.RLock()
         self._first_mutation_id = first_mutation_id
@@ -139,6 +142,7 @@ class Repos:
             raise
         self._counters = counters
         self._show(repo, versions, instances, ids)
+        self.changes += 1
         if joined is not None:
             joined(True)
         self.log.make_durable(written)

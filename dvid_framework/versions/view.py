@@ -46,6 +46,8 @@ class View:
             caches; None where that is not known.
     """
 
+    __slots__ = ("_lineage", "_newest", "_own", "_prefix", "_reader", "epoch", "version")
+
     def __init__(self, reader: Reader, instance: int, epoch: int | None, lineage: Lineage) -> None:
         self._reader = reader
         self.epoch = epoch
@@ -85,6 +87,8 @@ class View:
             if sealed is not None:
                 return open_value(own, sealed)
             members, last, stop = self._lineage.members, self._reader.last, prefix + self._newest
+            if len(members) == 1:
+                return None
             while (found := last(prefix, stop)) is not None:
                 key, value = found
                 if int.from_bytes(key[-_TAIL_BYTES:-1], "big") in members:

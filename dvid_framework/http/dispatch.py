@@ -57,6 +57,7 @@ class Dispatch:
         self._server = server
         self._app = app
         self._core = core
+        self._types = types
         self._places = Places(server.repos, server.instances, types)
         self._guard, self._cors = server.guard, server.cors
         self._web_client = server.web_client

@@ -60,8 +60,10 @@ def set_syncs(
         now = msgspec.structs.replace(repo.record, log=repo.record.log + log_lines([text]))
         changed = msgspec.structs.replace(record, follows=follows)
         entry = {"Action": "sync", "Dataname": record.name, "Sync": list(names), "Replace": replace}
-        repos.write([entry], repo=now, instances=(changed,), batch=batch, user=user)
-        syncs.follow(changed)
+        try:
+            repos.write([entry], repo=now, instances=(changed,), batch=batch, user=user)
+        finally:
+            syncs.follow(repo.instance(record.name))  # what was written holds, though it could not be synced
 
 
 def _leader(instance: Instance, name: str) -> InstanceRecord:

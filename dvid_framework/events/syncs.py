@@ -7,6 +7,7 @@ or was set aside because it raised, reads the log itself.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +17,12 @@ from itertools import islice
 import msgspec
 import structlog
 
-from dvid_framework.errors import DvidError
+from dvid_framework.errors import BadRequest, DvidError, StorageError
 from dvid_framework.events.feed import decode_mutation
 from dvid_framework.events.pursuit import Pursuit, put_cursor, read_cursor
 from dvid_framework.instances.instance import Instance
 from dvid_framework.instances.registry import Instances
+from dvid_framework.storage.base import Store
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.log import CommitLog
 from dvid_framework.storage.stores import Stores
@@ -70,6 +72,7 @@ class Syncs:
         self._moved = threading.Condition()
         self._pursuits: dict[tuple[int, str], Pursuit] = {}
         self._followers: dict[tuple[str, int], list[Pursuit]] = {}  # by store and leader
+        self._unsettled: dict[int, int] = {}  # repos of the instances whose record could not be taken in, by instance
         self._positions: dict[str, int] = {}  # of the readers, by store
         self._readers: list[threading.Thread] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="sync")
@@ -107,27 +110,41 @@ class Syncs:
         """Take in what a record says of what its instance follows: new leaders, and those that it follows no more."""
         if not self._running or not self._takes_part(record):
             return
+        try:
+            self._follow(record)
+        except StorageError:
+            with self._moved:
+                self._unsettled[record.id] = record.repo  # the store is out of order: a reader tries it again
+            raise
+
+    def _follow(self, record: InstanceRecord) -> None:
         repo = self._repos.by_id(record.repo)
         leaders = [other for other in list(repo.instances.values()) if other.data_uuid in record.follows]
-        store = self._stores.log(record.store).store
         with self._moved:
-            for pursuit in self._pursuits.values():
-                if pursuit.follower == record.id:
-                    gone = pursuit.leaders.keys() - {other.id for other in leaders}
-                    pursuit.leaders = {number: at for number, at in pursuit.leaders.items() if number not in gone}
-            for other in leaders:
-                log = self._stores.log(other.store)
-                self._read(other.store, log)
-                place = (record.id, other.store)
-                pursuit = self._pursuits.get(place) or Pursuit(record.repo, record.id, store, other.store, log)
-                self._pursuits[place] = pursuit
-                if other.id not in pursuit.leaders:
-                    if pursuit.idle:
-                        pursuit.save()  # so that it has nothing to read again but for the new leader
-                    pursuit.leaders[other.id] = read_cursor(store, record.id, other.id)
-                    pursuit.lag_behind()
-                self._schedule(pursuit)
-            self._index()
+            try:
+                self._follow_leaders(record, leaders, self._stores.log(record.store).store)
+                self._unsettled.pop(record.id, None)
+            finally:
+                self._index()
+
+    def _follow_leaders(self, record: InstanceRecord, leaders: list[InstanceRecord], store: Store) -> None:
+        """Have exactly these leaders from now on; holding the lock."""
+        for pursuit in self._pursuits.values():
+            if pursuit.follower == record.id:
+                gone = pursuit.leaders.keys() - {other.id for other in leaders}
+                pursuit.leaders = {number: at for number, at in pursuit.leaders.items() if number not in gone}
+        for other in leaders:
+            log = self._stores.log(other.store)
+            self._read(other.store, log)
+            place = (record.id, other.store)
+            pursuit = self._pursuits.get(place) or Pursuit(record.repo, record.id, store, other.store, log)
+            self._pursuits[place] = pursuit
+            if other.id not in pursuit.leaders:
+                if pursuit.idle:
+                    pursuit.save()  # so that it has nothing to read again but for the new leader
+                pursuit.leaders[other.id] = read_cursor(store, record.id, other.id)
+                pursuit.lag_behind()
+            self._schedule(pursuit)
 
     def _takes_part(self, record: InstanceRecord) -> bool:
         """Tell whether events mean anything to an instance; some types only need to know whom they are synced with."""
@@ -222,6 +239,22 @@ class Syncs:
                 else:
                     self._schedule(pursuit)
             self._moved.notify_all()
+            unsettled = list(self._unsettled.items())
+        for number, repo in unsettled:
+            self._settle(repo, number)
+
+    def _settle(self, repo: int, number: int) -> None:
+        """Try again to take in what a record says, which failed for the store's sake."""
+        try:
+            records = list(self._repos.by_id(repo).instances.values())
+        except BadRequest:  # the repo is gone
+            records = []
+        record = next((record for record in records if record.id == number), None)
+        if record is None:
+            self._unsettled.pop(number, None)
+            return
+        with contextlib.suppress(StorageError):
+            self._follow(record)
 
     # -- taking in
 

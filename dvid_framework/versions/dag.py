@@ -35,7 +35,16 @@ class Dag:
 
     def replace(self, version: VersionRecord) -> None:
         """Put a changed record in place of the one with its id; parents never change."""
+        old = self._versions[version.id].branch
         self._versions[version.id] = version
+        if version.branch != old:
+            self._heads[version.branch] = max(self._heads.get(version.branch, 0), version.id)
+            if self._heads.get(old) == version.id:
+                others = [other.id for other in self if other.branch == old]
+                if others:
+                    self._heads[old] = max(others)
+                else:
+                    del self._heads[old]
 
     def __getitem__(self, number: int) -> VersionRecord:
         version = self._versions.get(number)

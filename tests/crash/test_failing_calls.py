@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from dvid_framework.config import Config
 from dvid_framework.errors import StorageError, StoreFull
 from dvid_framework.plugins import Plugins
-from dvid_framework.testing import tiny
+from dvid_framework.testing import counting, tiny
 from dvid_framework.testing.client import Client, Reply
 from dvid_framework.testing.faults import FailingStore, FaultPlugin
 from dvid_framework.testing.pytest_plugin import ServerFactory
@@ -76,6 +76,59 @@ def _merge(client: Client, uuid: str) -> Reply:
     return client.post(f"/api/repo/{uuid}/merge", {"mergeType": "conflict-free", "parents": sides})
 
 
+def _two_sides_that_differ(client: Client, uuid: str) -> None:
+    _committed(client, uuid)
+    for name in ("one", "two"):
+        side = client.child(uuid, name)
+        client.post(f"/api/node/{side}/data/pair/a", name.encode()).ok()
+        client.commit(side)
+
+
+def _resolve(client: Client, uuid: str) -> Reply:
+    nodes = client.json(f"/api/repo/{uuid}/info")["DAG"]["Nodes"].values()
+    sides = [node["UUID"] for node in nodes if node["Branch"] in ("one", "two")]
+    return client.post(f"/api/repo/{uuid}/resolve", {"data": ["data"], "parents": sides})
+
+
+def _other_instance(client: Client, uuid: str) -> None:
+    client.new_instance(uuid, "tiny", "other")
+    client.post(f"/api/node/{uuid}/other/pair/a", b"1").ok()
+
+
+def _renaming(address: str, old: str) -> Callable[[Client, str], Reply]:
+    return lambda client, uuid: client.post(
+        f"/api/repo/{uuid}{address}/rename", {"name": f"new-{uuid[:8]}", "confirm": old or uuid}
+    )
+
+
+def _removal(address: str, name: str) -> Callable[[Client, str], Reply]:
+    return lambda client, uuid: client.request("DELETE", f"/api/repo/{uuid}{address}", {"confirm": name or uuid})
+
+
+def _merged(client: Client, uuid: str) -> None:
+    client.post(f"/api/node/{uuid}/data/blocks", _blocks(1, 2, 3)).ok()
+    client.post(f"/api/node/{uuid}/data/merge", [1, 2]).ok()
+
+
+def _undo(client: Client, uuid: str) -> Reply:
+    path = f"/api/node/{uuid}/data/mutations"
+    found = next(reply for reply in (client.get(path) for _ in range(5)) if reply.status == 200)  # faults come once
+    return client.post(f"/api/node/{uuid}/data/undo/{found.json()[-1]['MutationID']}", b"")
+
+
+def _run(length: int) -> bytes:
+    return struct.pack("<BBBBII4i", 0, 3, 0, 0, 0, 1, 0, 0, 0, length)
+
+
+_GRAY = bytes(range(256)) * (32 * 32 * 32 // 256)
+
+
+def _tile_settings(client: Client, uuid: str) -> None:
+    scale = {"0": {"Resolution": [8.0, 8.0, 8.0], "TileSize": [256, 256, 256]}}
+    metadata = {"MinTileCoord": [0, 0, 0], "MaxTileCoord": [3, 3, 3], "Levels": scale}
+    client.post(f"/api/node/{uuid}/data/metadata", metadata).ok()
+
+
 def _blocks(*labels: int) -> bytes:
     found = b""
     for number, label in enumerate(labels):
@@ -103,6 +156,14 @@ CORE = {
     "branch": Mutation("tiny", _post("/api/node/{u}/branch", {"branch": "b"}), _committed),
     "tag": Mutation("tiny", _tag, _committed),
     "merge": Mutation("tiny", _merge, _two_sides),
+    "resolve": Mutation("tiny", _resolve, _two_sides_that_differ),
+    "repo rename": Mutation("tiny", _renaming("", ""), _post("/api/node/{u}/data/pair/a", b"1")),
+    "branch rename": Mutation("tiny", _renaming("/branch/one", "one"), _two_sides),
+    "instance rename": Mutation("tiny", _renaming("/instance/other", "other"), _other_instance),
+    "repo deletion": Mutation("tiny", _removal("", ""), _post("/api/node/{u}/data/pair/a", b"1")),
+    "branch deletion": Mutation("tiny", _removal("/branch/one", "one"), _two_sides),
+    "instance deletion": Mutation("tiny", _removal("/instance/other", "other"), _other_instance),
+    "sync": Mutation("counting", _post("/api/node/{u}/data/sync", {"sync": "other"}), _other_instance),
 }
 TYPES = {
     "key": Mutation("keyvalue", _post("/api/node/{u}/data/key/a", b"1")),
@@ -112,20 +173,27 @@ TYPES = {
     "label merge": Mutation(
         "labelmap", _post("/api/node/{u}/data/merge", [1, 2]), _post("/api/node/{u}/data/blocks", _blocks(1, 2, 3))
     ),
-    "cleave": Mutation(
-        "labelmap",
-        _post("/api/node/{u}/data/cleave/1", [2]),
-        lambda client, uuid: (
-            client.post(f"/api/node/{uuid}/data/blocks", _blocks(1, 2, 3)).ok(),
-            client.post(f"/api/node/{uuid}/data/merge", [1, 2]).ok(),
-        ),
+    "cleave": Mutation("labelmap", _post("/api/node/{u}/data/cleave/1", [2]), _merged),
+    "split-supervoxel": Mutation("labelmap", _post("/api/node/{u}/data/split-supervoxel/1", _run(9)), _merged),
+    "renumber": Mutation("labelmap", _post("/api/node/{u}/data/renumber", [77, 1]), _merged),
+    "undo": Mutation("labelmap", _undo, _merged),
+    "raw labels": Mutation(
+        "labelmap", _post("/api/node/{u}/data/raw/0_1_2/64_64_64/0_0_0", struct.pack("<Q", 7) * 64**3)
     ),
     "mappings": Mutation(
         "labelmap", _post("/api/node/{u}/data/nextlabel/5", b""), _post("/api/node/{u}/data/blocks", _blocks(1, 2, 3))
     ),
 }
+TYPES |= {
+    "raw image": Mutation("uint8blk", _post("/api/node/{u}/data/raw/0_1_2/32_32_32/0_0_0", _GRAY)),
+    "image blocks": Mutation("uint8blk", _post("/api/node/{u}/data/blocks/0_0_0/1", _GRAY)),
+    "tile": Mutation("imagetile", _post("/api/node/{u}/data/tile/xy/0/0_0_0", b"any bytes"), _tile_settings),
+}
 _READS = {
     "tiny": ["pairs", "tags", "mutations"],
+    "counting": ["counters"],
+    "uint8blk": ["raw/0_1_2/64_32_32/0_0_0", "extents"],
+    "imagetile": ["metadata", "tile/xy/0/0_0_0"],
     "keyvalue": ["keys", "key/a", "mutations"],
     "roi": ["roi"],
     "labelmap": ["mutations", "maxlabel", "nextlabel", "raw/0_1_2/192_64_64/0_0_0", "size/1", "size/2", "mapping"],
@@ -134,12 +202,15 @@ _READS = {
 
 def _state(client: Client, uuid: str, type_name: str) -> list[Any]:
     """Return what can be seen of a repo, without what is different each time."""
-    info = client.json(f"/api/repo/{uuid}/info")
+    repos = len(client.json("/api/repos/info"))
+    reply = client.get(f"/api/repo/{uuid}/info")
+    if reply.status != 200:
+        return [reply.status, repos]
+    info = reply.json()
     nodes = sorted(
         (node["Branch"], node["Note"], len(node["Log"]), node["Locked"], len(node["Parents"]), len(node["Children"]))
         for node in info["DAG"]["Nodes"].values()
     )
-    repos = len(client.json("/api/repos/info"))
     seen: list[Any] = [nodes, info["Alias"], len(info["Log"]), sorted(info["DataInstances"]), repos]
     for path in _READS[type_name]:
         reply = client.get(f"/api/node/{uuid}/data/{path}", b"[1,2,3]" if path == "mapping" else None)
@@ -171,7 +242,7 @@ def _check_memory(server: ServerThread) -> None:
 @pytest.mark.parametrize("name", [*CORE, *(TYPES if ALL else [])])
 def test_each_call_of_the_store_fails_in_turn(dvid_server: ServerFactory, name: str, error: type[StorageError]) -> None:
     mutation = {**CORE, **TYPES}[name]
-    plugins = Plugins({"faults": FaultPlugin(), "tiny": tiny}, discover=name in TYPES)
+    plugins = Plugins({"faults": FaultPlugin(), "tiny": tiny, "counting": counting}, discover=name in TYPES)
     server = dvid_server(config=Config(store={"main": {"engine": "failing"}}), plugins=plugins)
     store, client = server.server.stores.metadata.store, server.client
     assert isinstance(store, FailingStore)

@@ -15,6 +15,7 @@ from dvid_framework.plugins import Plugins
 from dvid_framework.testing import counting, tiny
 from dvid_framework.testing.client import Client
 from dvid_framework.testing.counting import CountingInstance
+from dvid_framework.testing.faults import FailingStore, FaultPlugin
 from dvid_framework.testing.pytest_plugin import ServerFactory
 from dvid_framework.testing.running import ServerThread
 
@@ -288,3 +289,31 @@ def test_the_activity_log_tells_of_syncs(server: ServerThread, repo: SimpleNames
     server.stop()
     lines = (server.data / "activity.log").read_text().splitlines()
     assert any('"event":"sync"' in line and '"mutation":"sync of \'set\'"' in line for line in lines)
+
+
+def test_a_sync_that_was_kept_but_met_a_fault_is_in_effect_without_being_asked_again(
+    dvid_server: ServerFactory,
+) -> None:
+    faulty = Plugins({"tiny": tiny, "counting": counting, "faults": FaultPlugin()}, discover=False)
+    server = dvid_server(plugins=faulty, config=Config(store={"main": {"engine": "failing"}}))
+    store, client = server.server.stores.metadata.store, server.client
+    assert isinstance(store, FailingStore)
+    kept = 0
+    for number in range(100):
+        root = client.new_repo()
+        client.new_instance(root, "tiny", "a")
+        client.new_instance(root, "counting", "f")
+        store.count_reads = True
+        store.fail_next(after=number)
+        status = sync(client, root, "a")
+        store.fail_at, store.count_reads = 0, False
+        if status == 200:
+            break
+        if client.json(f"/api/node/{root}/f/info")["Base"]["Syncs"]:
+            kept += 1
+            put(client, root, "x")
+            deadline = time.monotonic() + 20
+            while counted(client, root) != {"set x": 1}:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+    assert kept, "the fault never came after the record was written"

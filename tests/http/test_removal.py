@@ -214,6 +214,8 @@ def test_renaming(server: ServerThread, repo: SimpleNamespace) -> None:
     repo.client.post(f"/api/node/{repo.master}/f/sync", {"sync": "a"}).ok()
     assert rename("/instance/a", "new", "a") == 200
     assert rename("/branch/side", "way", "side") == 200
+    assert repo.client.get(f"/api/node/{repo.root}:way/status").status == 200, "its new name leads to it at once"
+    assert repo.client.get(f"/api/node/{repo.root}:side/status").status == 400
     assert rename("", "yours", "mine") == 200
     for address, name, confirm in (
         ("/instance/new", "x", "a"),

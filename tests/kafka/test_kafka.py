@@ -150,6 +150,33 @@ def test_repo_operations_keys_and_names(broker: Broker, dvid_server: ServerFacto
     assert (info["Kafka Activity Topic"], info["Kafka Topic Prefix"]) == ("my-activity", "lab/")
 
 
+def test_renames_and_deletions_are_told_of_repos_that_are_gone_too(broker: Broker, dvid_server: ServerFactory) -> None:
+    server = start(dvid_server, broker.address)
+    client = server.client
+    root = client.new_repo("mine")
+    client.new_instance(root, "tiny", "one")
+    data_uuid = client.json(f"/api/node/{root}/one/info")["Base"]["DataUUID"]
+    client.commit(root)
+    side = client.child(root, "side")
+    client.post(f"/api/repo/{root}/rename", {"name": "ours", "confirm": "mine"}).ok()
+    client.post(f"/api/repo/{root}/branch/side/rename", {"name": "edge", "confirm": "side"}).ok()
+    client.post(f"/api/repo/{root}/instance/one/rename", {"name": "two", "confirm": "one"}).ok()
+    assert client.post(f"/api/repo/{root}/instance/two/rename", {"name": "x", "confirm": "one"}).status == 400
+    for address, name in (("/instance/two", "two"), ("/branch/edge", "edge"), ("", "ours")):
+        client.request("DELETE", f"/api/repo/{root}{address}", {"confirm": name}).ok()
+    messages = told(broker, f"dvidrepo-{root}-repo-ops", 9)[3:]
+    assert [message["Action"] for message in messages] == [
+        "renamerepo", "renamebranch", "renameinstance", "deleteinstance", "deletebranch", "deleterepo"
+    ]  # fmt: skip
+    repo, branch, instance, instance_gone, branch_gone, repo_gone = messages
+    assert (repo["UUID"], repo["Alias"], repo["NewAlias"]) == (root, "mine", "ours")
+    assert (branch["Branch"], branch["NewBranch"]) == ("side", "edge")
+    assert (instance["Dataname"], instance["NewDataname"], instance["DataUUID"]) == ("one", "two", data_uuid)
+    assert (instance_gone["Dataname"], instance_gone["DataUUID"]) == ("two", data_uuid)
+    assert (branch_gone["Branch"], branch_gone["Versions"]) == ("edge", [side])
+    assert (repo_gone["UUID"], repo_gone["Alias"]) == (root, "ours")
+
+
 def test_a_long_message_is_kept_and_referred_to(broker: Broker, dvid_server: ServerFactory) -> None:
     server = start(dvid_server, broker.address)
     client = server.client

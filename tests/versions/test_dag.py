@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dvid_framework.errors import BadRequest
 from dvid_framework.testing.core import Core
@@ -189,3 +191,19 @@ def test_a_start_of_several_uuids_is_refused(core: Core) -> None:
     with pytest.raises(BadRequest, match="several"):
         core.repos.find("ab")
     assert _found(core, "ab0") == "ab" + "0" * 30
+
+
+@given(st.data())
+def test_after_any_renames_of_versions_the_heads_are_those_of_a_dag_made_anew(data: st.DataObject) -> None:
+    names = st.sampled_from(["", "b", "c", "d"])
+    count = data.draw(st.integers(1, 8))
+    branches = [data.draw(names) for _ in range(count)]
+    dag = Dag(_version(number + 1, [number] if number else [], branch) for number, branch in enumerate(branches))
+    for _ in range(data.draw(st.integers(1, 10))):
+        number = data.draw(st.integers(1, count))
+        dag.replace(_version(number, [number - 1] if number > 1 else [], data.draw(names)))
+        anew = Dag(list(dag))
+        assert dag.branches() == anew.branches()
+        assert {name: dag.head(name).id for name in anew.branches() - {""}} == {
+            name: anew.head(name).id for name in anew.branches() - {""}
+        }

@@ -69,7 +69,22 @@ impl<'a> Chunk<'a> {
         found.ok().and_then(|at| self.surface_ids.get(at)).map_or(0, |word| u64::from_le_bytes(*word))
     }
 
-    fn rows(&self) -> impl Iterator<Item = (u64, u32)> + use<'a> {
+    /// Where its first block is, x, y, z in chunks.
+    pub fn corner(&self) -> [i64; 3] {
+        self.corner
+    }
+
+    pub fn places(&self) -> impl Iterator<Item = u16> + use<'a> {
+        self.places.iter().map(|word| u16::from_le_bytes(*word))
+    }
+
+    /// The places of marked blocks, and their marks.
+    pub fn marks(&self) -> impl Iterator<Item = (u16, u64)> + use<'a> {
+        let places = self.surface_places.iter().map(|word| u16::from_le_bytes(*word));
+        places.zip(self.surface_ids.iter().map(|word| u64::from_le_bytes(*word)))
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = (u64, u32)> + use<'a> {
         let voxels = self.voxels.iter().map(|word| u32::from_le_bytes(*word));
         self.supervoxels.iter().map(|word| u64::from_le_bytes(*word)).zip(voxels)
     }

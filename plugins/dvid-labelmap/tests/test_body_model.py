@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from dvid_labelmap.ops import body_records
 from dvid_labels import kernels
 from dvid_labels.indices import encode_index, join_indices
 from dvid_labels.runs import decode_rles, encode_rles
@@ -359,6 +360,7 @@ class Session:
         if self.rng.random() < 0.05:
             self.server.restart()
         self.at = str(self.rng.choice(sorted(self.open)))
+        body_records.MOST_WHOLE = int(self.rng.choice((0, 250, 700, 4096)))  # bodies are stored in both forms
         many = [self.merge, self.merge, self.cleave, self.split, self.renumber, self.undo, self.undo]
         chosen = [self.raw, self.blocks, self.ingest, self.branch, *many]
         chosen[self.rng.integers(len(chosen))]()
@@ -438,8 +440,13 @@ def quick_and_slow(count: int) -> list[Any]:
 
 @pytest.mark.parametrize("seed", quick_and_slow(EXAMPLES))
 def test_bodies_follow_voxels(
-    seed: int, tmp_path: Path, plugins: Callable[[], Plugins], volumes: SimpleNamespace
+    seed: int,
+    tmp_path: Path,
+    plugins: Callable[[], Plugins],
+    volumes: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(body_records, "MOST_WHOLE", body_records.MOST_WHOLE)
     session = Session(tmp_path, plugins, volumes, seed)
     try:
         for _ in range(STEPS):

@@ -21,16 +21,6 @@ from dvid_labels.compression import gzip_bytes, lz4_block
 from dvid_labels.layout import MOST_VOXELS, bounded_shape, check_shape
 from dvid_labels.mapping import check_mapping
 from dvid_labels.native_bodies import body_binary_blocks, body_runs, count_changes
-from dvid_labels.native_chunks import (
-    BlockCache,
-    chunk_blocks,
-    chunk_coarse_rles,
-    chunk_message,
-    chunk_messages,
-    chunk_supervoxel_sizes,
-    encode_chunks,
-    json_points,
-)
 from dvid_labels.native_errors import our_errors
 from dvid_labels.native_messages import (
     decode_indices,
@@ -38,6 +28,17 @@ from dvid_labels.native_messages import (
     encode_mapping_ops,
     index_messages,
     read_indices,
+)
+from dvid_labels.native_records import (
+    BlockCache,
+    change_records,
+    encode_chunks,
+    json_points,
+    record_blocks,
+    record_coarse_rles,
+    record_message,
+    record_messages,
+    record_supervoxel_sizes,
 )
 from dvid_labels.native_splitting import split_blocks
 from dvid_labels.numpy_kernels import Compression
@@ -49,14 +50,10 @@ __all__ = [
     "block_table",
     "body_binary_blocks",
     "body_runs",
+    "change_records",
     "check_and_count",
     "check_block",
     "check_payloads",
-    "chunk_blocks",
-    "chunk_coarse_rles",
-    "chunk_message",
-    "chunk_messages",
-    "chunk_supervoxel_sizes",
     "count_changes",
     "decode_block",
     "decode_indices",
@@ -72,6 +69,11 @@ __all__ = [
     "labels_at",
     "read_indices",
     "read_voxels",
+    "record_blocks",
+    "record_coarse_rles",
+    "record_message",
+    "record_messages",
+    "record_supervoxel_sizes",
     "relabel_block",
     "split_blocks",
     "transcode",

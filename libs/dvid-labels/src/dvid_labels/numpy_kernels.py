@@ -35,15 +35,6 @@ from dvid_labels.errors import LabelFormatError
 from dvid_labels.layout import BITS_FOR, SIDE, Layout, check_shape, largest_block, parse
 from dvid_labels.mapping import check_mapping, map_labels
 from dvid_labels.numpy_bodies import body_binary_blocks, body_runs
-from dvid_labels.numpy_chunks import (
-    chunk_blocks,
-    chunk_coarse_rles,
-    chunk_message,
-    chunk_messages,
-    chunk_supervoxel_sizes,
-    encode_chunks,
-    json_points,
-)
 from dvid_labels.numpy_counts import count_changes, label_counts
 from dvid_labels.numpy_messages import (
     decode_indices,
@@ -51,6 +42,16 @@ from dvid_labels.numpy_messages import (
     encode_mapping_ops,
     index_messages,
     read_indices,
+)
+from dvid_labels.numpy_record_changes import change_records
+from dvid_labels.numpy_records import (
+    encode_chunks,
+    json_points,
+    record_blocks,
+    record_coarse_rles,
+    record_message,
+    record_messages,
+    record_supervoxel_sizes,
 )
 from dvid_labels.numpy_splitting import split_blocks
 from dvid_labels.segmentation import encode_segmentation
@@ -61,14 +62,10 @@ __all__ = [
     "block_table",
     "body_binary_blocks",
     "body_runs",
+    "change_records",
     "check_and_count",
     "check_block",
     "check_payloads",
-    "chunk_blocks",
-    "chunk_coarse_rles",
-    "chunk_message",
-    "chunk_messages",
-    "chunk_supervoxel_sizes",
     "count_changes",
     "decode_block",
     "decode_indices",
@@ -84,6 +81,11 @@ __all__ = [
     "labels_at",
     "read_indices",
     "read_voxels",
+    "record_blocks",
+    "record_coarse_rles",
+    "record_message",
+    "record_messages",
+    "record_supervoxel_sizes",
     "relabel_block",
     "split_blocks",
     "transcode",

@@ -1,56 +1,57 @@
-"""Stored forms of bodies: parts of an index as columns, and summaries."""
+"""Stored forms of bodies: records of whole ones, and of large ones summaries, whose indices are stored apart, in parts.
+
+A summary is the head of a record, and behind it, if there are any, three texts as msgpack. Which of both stored bytes
+are is told by the byte behind the head. Everything but the largest bodies is written as a whole; folders of earlier
+releases have summaries and parts for all bodies, which stay as they are until such a body is changed.
+"""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import msgspec
-import numpy as np
-from dvid_labels import index_chunks
+from dvid_labels import body_records, index_chunks
+from dvid_labels.body_records import HEAD_BYTES, Record, Stamp, Summary, encode_record, is_whole
 from dvid_labels.errors import LabelFormatError
 from dvid_labels.index_chunks import CHUNK_SIDE, Chunk, Columns, encode_chunk
-from dvid_labels.types import Buffer, Labels
-from dvid_voxels.geometry import Triple
-from numpy.typing import NDArray
+from dvid_labels.types import Buffer
 
 from dvid_framework.api import CorruptValue
 
 __all__ = [
     "CHUNK_SIDE",
-    "PLAIN_SUMMARY",
     "Chunk",
     "Columns",
+    "Record",
+    "Stamp",
     "Summary",
     "damaged_index",
     "decode_chunk",
     "decode_chunks",
+    "decode_record",
     "decode_sizes",
     "decode_summary",
     "encode_chunk",
+    "encode_record",
     "encode_summary",
-    "stored_chunks",
-    "summary_columns",
+    "is_whole",
+    "stored_bodies",
 ]
 
-_SUMMARY = struct.Struct("<QQQ6iQ")
 _SIZES = struct.Struct("<QQ")
-PLAIN_SUMMARY = _SUMMARY.size
-"""Bytes of a summary without texts."""
-_COLUMNS = np.dtype([("sizes", "<u8", 3), ("low", "<i4", 3), ("high", "<i4", 3), ("mutation", "<u8")])
 _texts = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 _packed = msgspec.msgpack.Encoder().encode
 
 
 def damaged_index(error: LabelFormatError) -> CorruptValue:
     """Return what is said of stored bytes that the libraries refuse."""
-    return CorruptValue(f"a part of a body's index is damaged: {error}")
+    return CorruptValue(f"a stored body is damaged: {error}")
 
 
 @contextmanager
-def stored_chunks() -> Iterator[None]:
+def stored_bodies() -> Iterator[None]:
     """Say of bytes that the libraries refuse that they are stored ones.
 
     Raises:
@@ -68,7 +69,7 @@ def decode_chunk(value: Buffer) -> Chunk:
     Raises:
         CorruptValue: they are not such.
     """
-    with stored_chunks():
+    with stored_bodies():
         return index_chunks.decode_chunk(value)
 
 
@@ -78,83 +79,54 @@ def decode_chunks(values: Sequence[Buffer]) -> Columns:
     Raises:
         CorruptValue: one is damaged.
     """
-    with stored_chunks():
+    with stored_bodies():
         return index_chunks.decode_chunks(values)
 
 
-class Summary(NamedTuple):
-    """What is known of a body as a whole.
-
-    Attributes:
-        voxels: how many it has.
-        own_voxels: how many of them are of the supervoxel with the body's own id.
-        blocks: how many blocks hold some of it.
-        low: smallest block coordinate (x, y, z) along each axis.
-        high: largest block coordinate.
-        mutation_id: the last mutation of the body; 0 if only voxels were written.
-        time: when that was, RFC 3339.
-        user: who did it.
-        app: with which application.
-    """
-
-    voxels: int
-    own_voxels: int
-    blocks: int
-    low: Triple
-    high: Triple
-    mutation_id: int = 0
-    time: str = ""
-    user: str = ""
-    app: str = ""
-
-
-def encode_summary(summary: Summary) -> bytes:
-    """Return the stored bytes."""
-    voxels, own, blocks, low, high, mutation_id, time, user, app = summary
-    fixed = _SUMMARY.pack(voxels, own, blocks, *low, *high, mutation_id)
-    return fixed + _packed((time, user, app)) if time or user or app else fixed
-
-
-def decode_summary(value: Buffer) -> Summary:
-    """Return a summary of its stored bytes.
+def decode_record(value: Buffer) -> Record:
+    """Return a whole body of its stored bytes.
 
     Raises:
         CorruptValue: they are not such.
     """
+    with stored_bodies():
+        return body_records.decode_record(value)
+
+
+def encode_summary(summary: Summary) -> bytes:
+    """Return the stored bytes of what is known of a body whose index is stored apart."""
+    texts = summary[-3:]
+    return body_records.encode_head(summary) + (_packed(texts) if any(texts) else b"")
+
+
+def decode_summary(value: Buffer) -> Summary:
+    """Return what is known of a body of its stored bytes, whether or not these are all of it.
+
+    Raises:
+        CorruptValue: they are damaged.
+    """
+    if is_whole(value):
+        with stored_bodies():
+            return body_records.decode_known(value)[0]
     try:
-        voxels, own, blocks, x0, y0, z0, x1, y1, z1, mutation_id = _SUMMARY.unpack_from(value)
-        texts: Sequence[str] = ("", "", "")
-        if len(value) > _SUMMARY.size:
-            texts = _texts(memoryview(value)[_SUMMARY.size :])
-    except (struct.error, msgspec.MsgspecError, ValueError) as error:
+        summary = body_records.decode_head(value)
+        if len(value) == HEAD_BYTES:
+            return summary
+        time, user, app = _texts(memoryview(value)[HEAD_BYTES:])
+    except (LabelFormatError, msgspec.MsgspecError, ValueError) as error:
         raise CorruptValue(f"what is known of a body is damaged: {error}") from error
-    return Summary(voxels, own, blocks, (x0, y0, z0), (x1, y1, z1), mutation_id, *texts)
+    return summary._replace(time=time, user=user, app=app)
 
 
 def decode_sizes(value: Buffer | None) -> tuple[int, int]:
     """Return how many voxels a body has, and how many of its own id; 0 of what is no body.
 
     Raises:
-        CorruptValue: the stored summary is cut off.
+        CorruptValue: the stored bytes are cut off.
     """
     if value is None:
         return 0, 0
-    if len(value) < PLAIN_SUMMARY:
+    if len(value) < HEAD_BYTES:
         raise CorruptValue("what is known of a body is damaged: it is cut off")
     sizes: tuple[int, int] = _SIZES.unpack_from(value)
     return sizes
-
-
-def summary_columns(heads: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], Labels]:
-    """Return columns of many summaries: low and high, int64 (n, 3) as x, y, z, and mutations, uint64 (n,).
-
-    Args:
-        heads: the first bytes of each, without texts.
-
-    Raises:
-        CorruptValue: they are cut off.
-    """
-    if len(heads) % PLAIN_SUMMARY:
-        raise CorruptValue("what is known of a body is damaged: it is cut off")
-    rows = np.frombuffer(heads, _COLUMNS)
-    return rows["low"].astype(np.int64), rows["high"].astype(np.int64), rows["mutation"].astype(np.uint64)

@@ -12,18 +12,18 @@ from dvid_voxels.geometry import Triple
 from numpy.typing import NDArray
 
 from dvid_framework.api import CorruptValue, View
-from dvid_labelmap.index_codec import CHUNK_SIDE, Summary, decode_chunk, decode_summary
-from dvid_labelmap.keys import body_of_summary, chunk_bounds, chunk_key, chunk_of_key, summary_bounds, summary_key
+from dvid_labelmap.index_codec import Summary, decode_chunk
+from dvid_labelmap.keys import body_of_summary, summary_bounds
+from dvid_labelmap.ops.body_records import parts_of
 from dvid_labelmap.ops.index_rows import Integers, blocks_of_places, joined_chunks
 
 __all__ = [
     "BodyIndex",
+    "index_of_parts",
     "label_pieces",
     "label_texts",
     "measure",
-    "parts_of",
     "read_index",
-    "read_summary",
     "supervoxel_sizes",
 ]
 
@@ -64,28 +64,6 @@ class BodyIndex:
         )
 
 
-def read_summary(view: View, body: int) -> Summary | None:
-    """Return what is known of a body as a whole; None if it is none."""
-    value = view.get(summary_key(body))
-    return None if value is None else decode_summary(value)
-
-
-def parts_of(view: View, body: int, summary: Summary) -> tuple[list[Triple], list[Buffer]]:
-    """Return coordinate (x, y, z) and stored bytes of each chunk of a body's index, by what is known of it as a whole.
-
-    Raises:
-        CorruptValue: stored bytes are damaged.
-        Conflict: merged branches disagree about it.
-    """
-    (x0, y0, z0), (x1, y1, z1) = summary.low, summary.high
-    chunk = x0 // CHUNK_SIDE, y0 // CHUNK_SIDE, z0 // CHUNK_SIDE
-    if chunk == (x1 // CHUNK_SIDE, y1 // CHUNK_SIDE, z1 // CHUNK_SIDE):  # as of most: read, not searched for
-        value = view.get(chunk_key(body, chunk))
-        return ([], []) if value is None else ([chunk], [value])
-    found = list(view.scan(*chunk_bounds(body)))
-    return [chunk_of_key(key)[1] for key, _ in found], [value for _, value in found]
-
-
 def read_index(view: View, body: int) -> BodyIndex | None:
     """Return the index of a body; None if it is none.
 
@@ -93,11 +71,19 @@ def read_index(view: View, body: int) -> BodyIndex | None:
         CorruptValue: stored bytes are damaged.
         Conflict: merged branches disagree about it.
     """
-    found = list(view.scan(*chunk_bounds(body)))
-    if len(found) < _SEVERAL:
-        return _index_of_chunk(*found[0]) if found else None
-    rows = joined_chunks([value for _, value in found])
-    chunks = np.array([chunk_of_key(key)[1] for key, _ in found])
+    return index_of_parts(*parts_of(view, body))
+
+
+def index_of_parts(corners: Sequence[Triple], values: Sequence[Buffer]) -> BodyIndex | None:
+    """Return the index of a body of its chunks, coordinates (x, y, z) and stored bytes; None without any.
+
+    Raises:
+        CorruptValue: stored bytes are damaged.
+    """
+    if len(values) < _SEVERAL:
+        return _index_of_chunk(corners[0], values[0]) if values else None
+    rows = joined_chunks(values)
+    chunks = np.array(corners)
     numbers = rows.block_numbers()
     starts = np.append(np.searchsorted(rows.groups << 9 | rows.places, numbers), len(rows.groups))
     blocks = blocks_of_places(chunks[numbers >> 9], numbers & 511)
@@ -108,7 +94,7 @@ def read_index(view: View, body: int) -> BodyIndex | None:
     return _sorted(index)
 
 
-def _index_of_chunk(key: bytes, value: Buffer) -> BodyIndex:
+def _index_of_chunk(corner: Triple, value: Buffer) -> BodyIndex:
     """Return the index of a body that is in a single chunk, as most are, by as few steps as can be."""
     chunk = decode_chunk(value)
     rows = chunk.places.astype(np.int64)
@@ -117,7 +103,7 @@ def _index_of_chunk(key: bytes, value: Buffer) -> BodyIndex:
     surfaces = np.zeros(len(places), np.uint64)
     if len(chunk.surface_places):
         surfaces[np.searchsorted(places, chunk.surface_places)] = chunk.surface_ids
-    blocks = blocks_of_places(np.array((chunk_of_key(key)[1],)), places)
+    blocks = blocks_of_places(np.array((corner,)), places)
     return BodyIndex(blocks, np.append(firsts, len(rows)), chunk.supervoxels, chunk.voxels, surfaces)
 
 
@@ -132,7 +118,7 @@ def _sorted(index: BodyIndex) -> BodyIndex:
 
 def supervoxel_sizes(view: View, body: int) -> tuple[Labels, Integers]:
     """Return the supervoxels of a body, uint64 (n,), ascending, and the voxels of each, int64 (n,)."""
-    rows = joined_chunks([value for _, value in view.scan(*chunk_bounds(body))])
+    rows = joined_chunks(parts_of(view, body)[1])
     names, owners = np.unique(rows.supervoxels, return_inverse=True)
     return names, np.bincount(owners.ravel(), rows.voxels, len(names)).astype(np.int64)
 
@@ -162,11 +148,17 @@ def label_texts(view: View) -> Iterator[bytes]:
     yield b"[]" if opening == b"[" else b"]"
 
 
-def measure(values: Sequence[tuple[bytes, Buffer]], body: int) -> Summary:
-    """Return what the chunks of a body, keys and stored bytes, say of it as a whole."""
-    rows = joined_chunks([value for _, value in values])
-    chunks = np.array([chunk_of_key(key)[1] for key, _ in values])
+def measure(corners: Sequence[Triple], values: Sequence[Buffer], body: int) -> Summary:
+    """Return what the chunks of a body, coordinates (x, y, z) and stored bytes, say of it as a whole.
+
+    Raises:
+        CorruptValue: stored bytes are damaged, or no chunk has rows.
+    """
+    rows = joined_chunks(values)
+    chunks = np.array(corners)
     numbers = rows.block_numbers()
+    if not len(numbers):
+        raise CorruptValue(f"what is known of body {body} is damaged: its index is empty")
     blocks = blocks_of_places(chunks[numbers >> 9], numbers & 511)
     (x0, y0, z0), (x1, y1, z1) = blocks.min(axis=0).tolist(), blocks.max(axis=0).tolist()
     own = int(rows.voxels[rows.supervoxels == np.uint64(body)].sum())

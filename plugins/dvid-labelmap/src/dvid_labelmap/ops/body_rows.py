@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from dvid_labels.types import Buffer, Labels
+from dvid_labels.types import Labels
 from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import Txn, View
-from dvid_labelmap.keys import chunk_bounds, chunk_key, chunk_of_key
-from dvid_labelmap.ops.index_changes import put_summary
+from dvid_labelmap.index_codec import is_whole
+from dvid_labelmap.keys import chunk_key, summary_key
+from dvid_labelmap.ops.body_records import delete_body, stored_parts
 from dvid_labelmap.ops.index_rows import ChunkRows, Rows, blocks_of_places, joined_chunks
 from dvid_labelmap.ops.supervoxel_places import SupervoxelPlaces
 
@@ -42,28 +43,19 @@ def rows_of_supervoxels(view: View, places: SupervoxelPlaces, body: int, supervo
         body: the body.
         supervoxels: uint64 (n,), sorted; those that the body does not have are passed over.
     """
-    found = places.find(view.version, body, supervoxels)
+    value = view.get(summary_key(body))
+    found = None if value is None or is_whole(value) else places.find(view.version, body, supervoxels)
     if found is None:
-        chunks, values = _chunks_of(view, body)
+        chunks, values = ([], []) if value is None else stored_parts(view, body, value)
         rows = joined_chunks(values)
         places.keep(view.version, body, chunks, rows)
     else:
         asked = sorted(found)
         stored = zip(asked, view.get_each(chunk_key(body, chunk) for chunk in asked), strict=True)
-        there = [(chunk, value) for chunk, value in stored if value is not None]
-        chunks, rows = [chunk for chunk, _ in there], joined_chunks([value for _, value in there])
+        there = [(chunk, part) for chunk, part in stored if part is not None]
+        chunks, rows = [chunk for chunk, _ in there], joined_chunks([part for _, part in there])
     mine = _rows(body, chunks, rows)
     return mine.chosen(np.isin(mine.supervoxels, supervoxels))
-
-
-def _chunks_of(view: View, body: int) -> tuple[list[Triple], list[Buffer]]:
-    """Return the chunks of a body, and their stored bytes."""
-    values: list[Buffer] = []
-    chunks: list[Triple] = []
-    for key, value in view.scan(*chunk_bounds(body)):
-        values.append(value)
-        chunks.append(chunk_of_key(key)[1])
-    return chunks, values
 
 
 def take_bodies(view: View, txn: Txn, bodies: Sequence[int]) -> Rows:
@@ -76,9 +68,9 @@ def take_bodies(view: View, txn: Txn, bodies: Sequence[int]) -> Rows:
     """
     parts = []
     for body in bodies:
-        chunks, values = _chunks_of(view, body)
-        for chunk in chunks:
-            txn.delete(chunk_key(body, chunk))
-        put_summary(txn, body, None)
+        value = view.get(summary_key(body))
+        chunks, values = ([], []) if value is None else stored_parts(view, body, value)
+        if value is not None:
+            delete_body(txn, body, value, chunks)
         parts.append(_rows(body, chunks, joined_chunks(values)))
     return joined_rows(parts)

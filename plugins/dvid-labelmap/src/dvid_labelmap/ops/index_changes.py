@@ -1,19 +1,30 @@
-"""Changes of bodies' indices: the parts that are touched are read once, changed, and written once, with summaries."""
+"""Changes of bodies: what is touched of their indices is read once, changed, and written once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from dvid_labels.types import Labels
+from dvid_labels import kernels
+from dvid_labels.types import Buffer, Labels
 from dvid_voxels.geometry import Triple
 from numpy.typing import NDArray
 
-from dvid_framework.api import Txn, View
-from dvid_labelmap.index_codec import Summary, decode_summary, encode_summary
+from dvid_framework.api import NONE, Txn, View
+from dvid_labelmap.index_codec import (
+    Stamp,
+    Summary,
+    decode_summary,
+    encode_summary,
+    is_whole,
+    stored_bodies,
+)
 from dvid_labelmap.keys import chunk_bounds, chunk_of_key, summary_key
+from dvid_labelmap.ops.body_records import packing_of, put_record, read_summaries, small_record
 from dvid_labelmap.ops.index_rows import (
+    EMPTY,
     ChunkRows,
     Integers,
     Rows,
@@ -21,25 +32,15 @@ from dvid_labelmap.ops.index_rows import (
     chunk_keys,
     places_of_blocks,
     read_chunks,
-    write_chunks,
 )
-from dvid_labelmap.ops.settling import Settle, settled_chunks, settled_summaries
+from dvid_labelmap.ops.settling import Settle, settled_bodies, settled_chunks
 from dvid_labelmap.ops.supervoxel_places import SupervoxelPlaces
 
-__all__ = ["Stamp", "Touched", "bounds_of_blocks", "change_rows", "put_summary", "read_summaries", "sort_rows"]
+__all__ = ["Stamp", "Touched", "bounds_of_blocks", "change_rows", "read_summaries", "sort_rows"]
 
 _FAR = 1 << 40
 _NOWHERE: tuple[Triple, Triple] = ((_FAR, _FAR, _FAR), (-_FAR, -_FAR, -_FAR))
 _Bounds: TypeAlias = tuple[Triple, Triple]
-
-
-class Stamp(NamedTuple):
-    """What a mutation of a body leaves in its summary."""
-
-    mutation_id: int
-    time: str
-    user: str
-    app: str
 
 
 class Touched(NamedTuple):
@@ -79,20 +80,6 @@ def sort_rows(rows: Rows, surface_ids: Labels | None = None) -> Touched:
     return Touched(bodies[first], chunks[first], found)
 
 
-def read_summaries(view: View, bodies: Sequence[int]) -> list[Summary | None]:
-    """Return the summary of each body; None where there is none."""
-    values = view.multi_get(summary_key(body) for body in bodies)
-    return [None if value is None else decode_summary(value) for value in values]
-
-
-def put_summary(txn: Txn, body: int, summary: Summary | None) -> None:
-    """Add to a transaction what is known of a body; None if it is no more."""
-    if summary is None:
-        txn.delete(summary_key(body))
-    else:
-        txn.put(summary_key(body), encode_summary(summary))
-
-
 def change_rows(
     view: View,
     txn: Txn,
@@ -113,25 +100,110 @@ def change_rows(
         adding: whether voxels come to those that are there, or take their place, when 0 means that the row goes.
         stamp: what mutation of the bodies it is; without one only voxels were written.
         marking: whether that mutation is the last to have changed each of the blocks.
-        settle: makes a part of an index that merged branches disagree about.
-        places: is told which rows come to bodies.
+        settle: makes what merged branches disagree about.
+        places: is told which rows come to bodies whose index is stored apart.
 
     Raises:
         CorruptValue: stored bytes are damaged.
-        Conflict: merged branches disagree about a part of an index that is changed, and nothing settles it.
+        Conflict: merged branches disagree about a body that is changed, and nothing settles it.
     """
     if not len(rows.bodies):
         return
-    mutation = stamp.mutation_id if stamp is not None and marking else 0
-    touched = sort_rows(rows, np.full(len(rows.bodies), mutation, np.uint64))
+    names, owners = np.unique(rows.bodies, return_inverse=True)
+    owners = owners.ravel()
+    values, made = settled_bodies(view, names.tolist(), settle)
+    change = _Change(view, txn, stamp, places, stamp.mutation_id if stamp is not None and marking else 0, adding)
+    apart = np.array([value is not None and not is_whole(value) for value in values])
+    if apart.any():
+        known = [decode_summary(value) for value in values if value is not None and not is_whole(value)]
+        _change_apart(change, rows.chosen(apart[owners]), known, settle)
+        whole = ~apart[owners]
+        owners, rows = (np.cumsum(~apart) - 1)[owners[whole]], rows.chosen(whole)
+        values = [value for value in values if value is None or is_whole(value)]
+        names = names[~apart]
+    _change_whole(change, names, values, owners, rows, made)
+
+
+class _Change(NamedTuple):
+    """A change of bodies: as the arguments of `change_rows`, with the mutation that marks blocks; 0 for none."""
+
+    view: View
+    txn: Txn
+    stamp: Stamp | None
+    places: SupervoxelPlaces
+    mark: int
+    adding: bool
+
+
+# -- bodies that are one record
+
+
+def _change_whole(
+    change: _Change,
+    names: Labels,
+    values: Sequence[Buffer | None],
+    owners: Integers,
+    rows: Rows,
+    made: Collection[int],
+) -> None:
+    """Change bodies that are one record each, or none yet; `made` have other parts all the same, which go."""
+    txn = change.txn
+    marks = np.full(len(owners), change.mark, np.uint64)
+    columns = (rows.blocks, rows.supervoxels, rows.voxels)
+    with stored_bodies():
+        records = kernels.change_records(
+            names, values, owners, columns, marks, adding=change.adding, stamp=change.stamp
+        )
+    grown = []
+    for body, before, record in zip(names.tolist(), values, records, strict=True):
+        if body in made:
+            txn.delete(summary_key(body))
+            for key in change.view.keys(*chunk_bounds(body)):
+                txn.delete(key)
+        if record is None:
+            if before is not None:
+                txn.delete(summary_key(body))
+        elif not put_record(txn, body, record):
+            grown.append(body)
+    if grown:  # what is known of the places of an earlier body of that label lacks some
+        txn.after_commit(lambda _: change.places.forget(grown))
+
+
+# -- bodies whose index is stored apart
+
+
+def _change_apart(change: _Change, rows: Rows, known: Sequence[Summary], settle: Settle | None) -> None:
+    """Change bodies whose indices are stored apart: only the parts that are touched are read and written."""
+    view = change.view
+    touched = sort_rows(rows, np.full(len(rows.bodies), change.mark, np.uint64))
     keys = chunk_keys(touched.bodies, touched.chunks)
     before = read_chunks(view, keys) if settle is None else settled_chunks(view, keys, settle)
-    after = before.added(touched.rows) if adding else before.replaced(touched.rows)
-    write_chunks(txn, keys, before, after)
-    _tell(places, view.version, txn, touched)
-    names = np.unique(touched.bodies).tolist()
-    summaries = read_summaries(view, names) if settle is None else settled_summaries(view, names, settle)
-    _change_summaries(view, txn, touched, before, after, stamp, summaries)
+    after = before.added(touched.rows) if change.adding else before.replaced(touched.rows)
+    _tell(change.places, view.version, change.txn, touched)
+    summaries, all_touched = _changed_summaries(view, touched, before, after, known, change.stamp)
+    present, values = np.bincount(before.groups, minlength=len(keys)).tolist(), after.encoded(len(keys))
+    names, firsts = np.unique(touched.bodies, return_index=True)
+    cuts = pairwise([*firsts.tolist(), len(keys)])
+    for body, (first, last), summary, whole in zip(names.tolist(), cuts, summaries, all_touched, strict=True):
+        parts = list(zip(keys[first:last], present[first:last], values[first:last], strict=True))
+        left = {chunk_of_key(key)[1]: value for key, _, value in parts if value != EMPTY}
+        record = small_record(summary, list(left), list(left.values())) if whole and summary is not None else None
+        _put_parts(change.txn, [(key, there, EMPTY if record else value) for key, there, value in parts])
+        if record is not None:
+            put_record(change.txn, body, record)
+        elif summary is None:
+            change.txn.delete(summary_key(body))
+        else:
+            change.txn.put(summary_key(body), encode_summary(summary), NONE)
+
+
+def _put_parts(txn: Txn, parts: Iterable[tuple[bytes, int, bytes]]) -> None:
+    """Add to a transaction what chunks hold now: key, whether it was there, and bytes; one without rows is deleted."""
+    for key, was_there, value in parts:
+        if value != EMPTY:
+            txn.put(key, value, packing_of(value))
+        elif was_there:
+            txn.delete(key)
 
 
 def _tell(places: SupervoxelPlaces, version: int, txn: Txn, touched: Touched) -> None:
@@ -148,40 +220,39 @@ def _sums(owners: Integers, rows: ChunkRows, chosen: NDArray[np.bool_] | None, c
     return np.bincount(owner, voxels, count).astype(np.int64)
 
 
-def _change_summaries(
+def _changed_summaries(
     view: View,
-    txn: Txn,
     touched: Touched,
     before: ChunkRows,
     after: ChunkRows,
+    known: Sequence[Summary],
     stamp: Stamp | None,
-    summaries: Sequence[Summary | None],
-) -> None:
+) -> tuple[list[Summary | None], list[bool]]:
+    """Return what is known of each body now, None if it is no more; and whether all of its parts were touched."""
     bodies, owners = np.unique(touched.bodies, return_inverse=True)
     count = len(bodies)
     voxels = _sums(owners, after, None, count) - _sums(owners, before, None, count)
     own = _sums(owners, after, after.supervoxels == touched.bodies[after.groups], count)
     own -= _sums(owners, before, before.supervoxels == touched.bodies[before.groups], count)
     old_blocks, new_blocks = before.block_numbers(), after.block_numbers()
-    blocks = np.bincount(owners[new_blocks >> 9], minlength=count) - np.bincount(
-        owners[old_blocks >> 9], minlength=count
-    )
+    were = np.bincount(owners[old_blocks >> 9], minlength=count)
+    blocks = np.bincount(owners[new_blocks >> 9], minlength=count) - were
     gained = bounds_of_blocks(touched, owners, new_blocks, count)
     lost = bounds_of_blocks(touched, owners, np.setdiff1d(old_blocks, new_blocks, assume_unique=True), count)
-    for number, (body, old) in enumerate(zip(bodies.tolist(), summaries, strict=True)):
-        have = old or Summary(0, 0, 0, *_NOWHERE)
+    found: list[Summary | None] = []
+    for number, (body, have) in enumerate(zip(bodies.tolist(), known, strict=True)):
         left = have.blocks + int(blocks[number])
         if left <= 0:
-            if old is not None:
-                put_summary(txn, body, None)
+            found.append(None)
             continue
         low, high = _union(gained[number], (have.low, have.high))
-        if have.blocks and _loses_bound(lost[number], gained[number], (have.low, have.high)):
+        if _loses_bound(lost[number], gained[number], (have.low, have.high)):
             low, high = _union(gained[number], _untouched(view, body, touched))
         summary = Summary(
             have.voxels + int(voxels[number]), have.own_voxels + int(own[number]), left, low, high, *have[5:]
         )
-        put_summary(txn, body, summary._replace(**stamp._asdict()) if stamp else summary)
+        found.append(summary._replace(**stamp._asdict()) if stamp else summary)
+    return found, [have.blocks == count for have, count in zip(known, were.tolist(), strict=True)]
 
 
 def bounds_of_blocks(touched: Touched, owners: Integers, numbers: Integers, count: int) -> list[_Bounds]:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+from dvid_labels.types import Buffer
+from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import DvidError, VersionRecord, View
-from dvid_labelmap.index_codec import CHUNK_SIDE, decode_summary
+from dvid_labelmap.index_codec import CHUNK_SIDE, decode_record, decode_summary, is_whole
 from dvid_labelmap.keys import (
     block_coordinate,
     block_key,
     body_of_summary,
     chunk_bounds,
+    chunk_key,
     chunk_of_key,
     summary_bounds,
+    summary_key,
 )
 from dvid_labelmap.ops.body_index import measure
-from dvid_labelmap.ops.index_changes import sort_rows
-from dvid_labelmap.ops.index_rows import (
-    Integers,
-    Rows,
-    chunk_keys,
-    places_of_blocks,
-    read_chunks,
-)
+from dvid_labelmap.ops.index_changes import Touched, sort_rows
+from dvid_labelmap.ops.index_rows import EMPTY, Integers, Rows, joined_chunks, places_of_blocks
 from dvid_labelmap.ops.indexing import count_rows, stored_payloads
 from dvid_labelmap.ops.mapping import bodies_of
 from dvid_labelmap.ops.mapping_store import own_runs
@@ -58,6 +56,23 @@ def _regions(view: View) -> Iterator[Integers]:
         yield from np.split(layer[order], np.flatnonzero(np.diff(owners[order])) + 1)
 
 
+def _stored(view: View, touched: Touched) -> list[Buffer]:
+    """Return what is stored of chunks of bodies; of one that is not there, one without rows."""
+    names, owners = np.unique(touched.bodies, return_inverse=True)
+    records = [
+        decode_record(value) if value is not None and is_whole(value) else None
+        for value in view.multi_get(map(summary_key, names.tolist()))
+    ]
+    whole = [{} if record is None else dict(zip(*record[1:], strict=True)) for record in records]
+    found: list[Buffer] = []
+    for owner, body, (x, y, z) in zip(
+        owners.ravel().tolist(), touched.bodies.tolist(), touched.chunks.tolist(), strict=True
+    ):
+        value = view.get(chunk_key(body, (x, y, z))) if records[owner] is None else whole[owner].get((x, y, z))
+        found.append(EMPTY if value is None else value)
+    return found
+
+
 def _wrong_region(instance: LabelMapInstance, view: View, coordinates: Integers) -> tuple[list[int], int]:
     """Return the bodies whose index differs from the blocks of one chunk, and the voxels that these have in all."""
     blocks, labels, voxels = count_rows(stored_payloads(view, coordinates), coordinates, instance.settings.block_size)
@@ -66,7 +81,7 @@ def _wrong_region(instance: LabelMapInstance, view: View, coordinates: Integers)
     rows = rows.chosen(rows.bodies != 0)
     touched = sort_rows(rows)
     expected, total = touched.rows, int(rows.voxels.sum())
-    found = read_chunks(view, chunk_keys(touched.bodies, touched.chunks)) if len(touched.bodies) else expected
+    found = joined_chunks(_stored(view, touched)) if len(touched.bodies) else expected
     columns = ("groups", "places", "supervoxels", "voxels")
     if all(np.array_equal(getattr(expected, name), getattr(found, name)) for name in columns):
         return [], total
@@ -78,24 +93,43 @@ def _wrong_region(instance: LabelMapInstance, view: View, coordinates: Integers)
     return wrong, total
 
 
-def _wrong_summaries(view: View, total: int) -> Iterator[str]:
-    """Yield a sentence for each summary that is not what the index says, and if indices and blocks differ in voxels."""
-    summaries = ((body_of_summary(key), decode_summary(value)) for key, value in view.scan(*summary_bounds()))
-    waiting = next(summaries, None)
-    indexed = 0
+def _apart(view: View) -> Iterator[tuple[int, list[Triple], list[Buffer]]]:
+    """Yield the bodies whose indices are stored apart, ascending, with their chunks and these chunks' bytes."""
     first, last = chunk_bounds(0)[0], chunk_bounds(_LARGEST)[1]
-    for body, values in groupby(view.scan(first, last), lambda item: chunk_of_key(item[0])[0]):
-        measured = measure(list(values), body)
-        indexed += measured.voxels
+    for body, group in groupby(view.scan(first, last), lambda item: chunk_of_key(item[0])[0]):
+        found = list(group)
+        yield body, [chunk_of_key(key)[1] for key, _ in found], [value for _, value in found]
+
+
+def _wrong_summaries(view: View, total: int) -> Iterator[str]:
+    """Yield a sentence for each body of which more or less is known than its index says, and if voxels are missing."""
+    indexed, wrong = 0, "what is known of body {} as a whole is not what its index says"
+    apart = _apart(view)
+    waiting = next(apart, None)
+    for key, value in view.scan(*summary_bounds()):
+        body = body_of_summary(key)
         while waiting is not None and waiting[0] < body:
-            yield f"body {waiting[0]} is known but has no index"
-            waiting = next(summaries, None)
-        if waiting is None or waiting[0] != body or waiting[1][:_MEASURED] != measured[:_MEASURED]:
-            yield f"what is known of body {body} as a whole is not what its index says"
+            yield wrong.format(waiting[0])
+            waiting = next(apart, None)
+        corners: Sequence[Triple] = ()
+        chunks: Sequence[Buffer] = ()
         if waiting is not None and waiting[0] == body:
-            waiting = next(summaries, None)
-    if waiting is not None:
-        yield f"body {waiting[0]} is known but has no index"
+            _, corners, chunks = waiting
+            waiting = next(apart, None)
+        if is_whole(value):
+            if chunks:
+                yield f"the index of body {body} is stored twice"
+            _, corners, chunks = decode_record(value)
+        if not chunks:
+            yield f"body {body} is known but has no index"
+            continue
+        measured = measure(corners, chunks, body)
+        indexed += measured.voxels
+        if decode_summary(value)[:_MEASURED] != measured[:_MEASURED]:
+            yield wrong.format(body)
+    while waiting is not None:
+        yield wrong.format(waiting[0])
+        waiting = next(apart, None)
     if indexed != total:
         yield f"the indices of all bodies have {indexed} voxels, but the stored blocks {total}"
 

@@ -12,11 +12,12 @@ from dvid_labels.types import Buffer, Labels
 from dvid_voxels.geometry import Triple
 from numpy.typing import NDArray
 
-from dvid_framework.api import LZ4, NONE, Txn, View
+from dvid_framework.api import View
 from dvid_labelmap.index_codec import CHUNK_SIDE, decode_chunks
 from dvid_labelmap.keys import chunk_key
 
 __all__ = [
+    "EMPTY",
     "ChunkRows",
     "Integers",
     "Rows",
@@ -25,13 +26,12 @@ __all__ = [
     "joined_chunks",
     "places_of_blocks",
     "read_chunks",
-    "write_chunks",
 ]
 
 Integers: TypeAlias = NDArray[np.int64]
 _STEPS = np.array((1, CHUNK_SIDE, CHUNK_SIDE**2))
-_EMPTY = bytes(8)  # a chunk without rows
-_LEAST_PACKED = 256  # bytes of a chunk from which packing is worth its time
+EMPTY = bytes(8)
+"""A stored chunk without rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,24 +173,7 @@ def read_chunks(view: View, keys: Sequence[bytes]) -> ChunkRows:
         CorruptValue: stored bytes are damaged.
         Conflict: merged branches disagree about one of them.
     """
-    return joined_chunks([_EMPTY if value is None else value for value in view.multi_get(keys)])
-
-
-def write_chunks(txn: Txn, keys: Sequence[bytes], before: ChunkRows, after: ChunkRows) -> None:
-    """Add to a transaction what chunks hold now; one without rows is deleted.
-
-    Args:
-        txn: the transaction.
-        keys: key of each chunk.
-        before: what they held.
-        after: what they hold now.
-    """
-    present = np.bincount(before.groups, minlength=len(keys)).tolist()
-    for key, was_there, value in zip(keys, present, after.encoded(len(keys)), strict=True):
-        if value != _EMPTY:
-            txn.put(key, value, LZ4 if len(value) >= _LEAST_PACKED else NONE)
-        elif was_there:
-            txn.delete(key)
+    return joined_chunks([EMPTY if value is None else value for value in view.multi_get(keys)])
 
 
 def chunk_keys(bodies: Labels, chunks: Integers) -> list[bytes]:

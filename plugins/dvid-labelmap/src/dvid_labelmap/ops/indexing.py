@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from dvid_framework.api import Conflict, Txn, View
 from dvid_labelmap.index_codec import CHUNK_SIDE, Chunk, encode_chunk
 from dvid_labelmap.keys import after_block_row, block_coordinate, block_key, stray_key, summary_key
+from dvid_labelmap.ops.body_records import parts_of
 from dvid_labelmap.ops.bounds import THREADS, stored_blocks
 from dvid_labelmap.ops.index_changes import change_rows
 from dvid_labelmap.ops.index_rows import Integers, Rows, places_of_blocks
@@ -115,13 +115,41 @@ def index_blocks(
     rows = Rows(bodies[owners.ravel()], coordinates[blocks], labels, voxels)
     for label in np.unique(labels[(rows.bodies == 0) & (voxels > 0)]).tolist():
         txn.put(stray_key(label), b"")  # an undo that makes it a supervoxel again would not find its voxels
-    settle = partial(_settled_chunk, instance, view)
+    settle = _Settling(instance, view)
     rows = _with_strays(view, rows, names[bodies != names])
     change_rows(view, txn, rows, settle=settle, places=instance.places)
 
 
+class _Settling:
+    """Makes what merged branches disagree about anew of the stored blocks."""
+
+    def __init__(self, instance: LabelMapInstance, view: View) -> None:
+        self._instance = instance
+        self._view = view
+
+    def chunk(self, body: int, corner: Triple) -> Buffer:
+        """Return a part of an index; blocks that merged branches disagree about count as absent."""
+        return _settled_chunk(self._instance, self._view, body, corner)
+
+    def corners(self, body: int) -> set[Triple]:
+        """Return the chunks of a body in the nearest versions before that agree about it."""
+        dag, found = self._instance.repo.dag, set[Triple]()
+        waiting, seen = list(dag.parents(self._view.version)), set[int]()
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            with self._instance.view(dag[number]) as view:
+                try:
+                    found.update(parts_of(view, body)[0])
+                except Conflict:
+                    waiting += dag.parents(number)
+        return found
+
+
 def _settled_chunk(instance: LabelMapInstance, view: View, body: int, chunk: Triple) -> Buffer:
-    """Make a part of an index anew of the stored blocks; those that merged branches disagree about count as absent."""
+    """Make a part of an index anew of the stored blocks."""
     x, y, z = (CHUNK_SIDE * n for n in chunk)
     rows = ((x, y + i % CHUNK_SIDE, z + i // CHUNK_SIDE) for i in range(CHUNK_SIDE**2))
     bounds = ((block_key(0, row), after_block_row(0, (x + CHUNK_SIDE - 1, row[1], row[2]))) for row in rows)

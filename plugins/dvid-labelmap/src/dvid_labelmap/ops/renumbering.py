@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from dvid_labels.types import Labels
 
-from dvid_framework.api import LZ4, BadRequest, View
+from dvid_framework.api import BadRequest, View
 from dvid_labelmap.index_codec import Summary
-from dvid_labelmap.keys import chunk_bounds, chunk_key, chunk_of_key
+from dvid_labelmap.keys import summary_key
 from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, joined_entries
-from dvid_labelmap.ops.index_changes import put_summary, read_summaries
+from dvid_labelmap.ops.body_records import delete_body, put_body, read_summaries, stored_parts
 from dvid_labelmap.ops.index_rows import joined_chunks
 
 __all__ = ["move_body", "parse_renumber", "renumber_body"]
@@ -62,13 +62,12 @@ def renumber_body(change: BodyChange, new: int, old: int, *, given: bool = False
 
 def move_body(change: BodyChange, view: View, new: int, old: int, summary: Summary) -> Labels:
     """Move the whole index of a body to another label; returns its supervoxels."""
-    txn, parts = change.txn, list(view.scan(*chunk_bounds(old)))
-    for key, value in parts:
-        txn.put(chunk_key(new, chunk_of_key(key)[1]), bytes(value), LZ4)
-        txn.delete(key)
+    txn, value = change.txn, view.get(summary_key(old))
+    corners, chunks = ([], []) if value is None else stored_parts(view, old, value)
     txn.after_commit(lambda _: change.places.forget([new, old]))
-    rows = joined_chunks([value for _, value in parts])
+    rows = joined_chunks(chunks)
     own = int(rows.voxels[rows.supervoxels == np.uint64(new)].sum())
-    put_summary(txn, old, None)
-    put_summary(txn, new, summary._replace(own_voxels=own, **change.stamp._asdict()))
+    if value is not None:
+        delete_body(txn, old, value, corners)
+    put_body(txn, new, summary._replace(own_voxels=own, **change.stamp._asdict()), corners, chunks)
     return np.unique(rows.supervoxels)

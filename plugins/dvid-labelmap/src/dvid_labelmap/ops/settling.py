@@ -1,60 +1,77 @@
-"""What merged branches disagree about, read all the same: such parts of indices are made anew by who needs them."""
+"""What merged branches disagree about, read all the same: such bodies, or parts of them, are made anew of blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import Protocol
 
 from dvid_labels.types import Buffer
 from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import Conflict, View
-from dvid_labelmap.index_codec import Summary, decode_chunk, decode_summary
-from dvid_labelmap.keys import chunk_bounds, chunk_of_key, summary_key
+from dvid_labelmap.index_codec import encode_record
+from dvid_labelmap.keys import chunk_of_key, summary_key
 from dvid_labelmap.ops.body_index import measure
-from dvid_labelmap.ops.index_rows import ChunkRows, joined_chunks
+from dvid_labelmap.ops.index_rows import EMPTY, ChunkRows, joined_chunks
 
-__all__ = ["Settle", "settled_chunks", "settled_summaries"]
-
-Settle: TypeAlias = Callable[[int, Triple], Buffer]
-"""Makes the stored form of a chunk (x, y, z) of a body anew."""
+__all__ = ["Settle", "settled_bodies", "settled_chunks"]
 
 
-def _chunk(view: View, key: bytes, settle: Settle) -> Buffer:
-    """Return a stored chunk; one without rows where there is none."""
-    try:
-        return view.get(key) or _NO_ROWS
-    except Conflict:
-        return settle(*chunk_of_key(key))
+class Settle(Protocol):
+    """Makes what merged branches disagree about anew."""
+
+    def chunk(self, body: int, corner: Triple) -> Buffer:
+        """Return the stored form of a chunk (x, y, z) of a body."""
+
+    def corners(self, body: int) -> set[Triple]:
+        """Return the chunks that some of the branches have of a body."""
 
 
 def settled_chunks(view: View, keys: Sequence[bytes], settle: Settle) -> ChunkRows:
     """Return the rows of chunks as `read_chunks`, and make those that merged branches disagree about."""
     try:
-        values: list[Buffer] = [value or _NO_ROWS for value in view.multi_get(keys)]
+        values: list[Buffer] = [value or EMPTY for value in view.multi_get(keys)]
     except Conflict:
         values = [_chunk(view, key, settle) for key in keys]
     return joined_chunks(values)
 
 
-def settled_summaries(view: View, bodies: Sequence[int], settle: Settle) -> list[Summary | None]:
-    """Return the summary of each body; where merged branches disagree, what the chunks of its index say."""
-    keys = [summary_key(body) for body in bodies]
+def _chunk(view: View, key: bytes, settle: Settle) -> Buffer:
     try:
-        values = view.multi_get(keys)
+        return view.get(key) or EMPTY
     except Conflict:
-        return [_summary(view, body, settle) for body in bodies]
-    return [None if value is None else decode_summary(value) for value in values]
+        return settle.chunk(*chunk_of_key(key))
 
 
-def _summary(view: View, body: int, settle: Settle) -> Summary | None:
+def settled_bodies(
+    view: View, bodies: Sequence[int], settle: Settle | None
+) -> tuple[list[Buffer | None], frozenset[int]]:
+    """Return what is stored of each body, and which were made anew, as records, as merged branches disagree about them.
+
+    Raises:
+        Conflict: they do about one, and nothing settles it.
+    """
     try:
-        value = view.get(summary_key(body))
-        return None if value is None else decode_summary(value)
+        return list(view.multi_get(map(summary_key, bodies))), frozenset()
     except Conflict:
-        chunks = [(key, _chunk(view, key, settle)) for key in view.keys(*chunk_bounds(body))]
-        chunks = [(key, value) for key, value in chunks if len(decode_chunk(value).places)]
-        return measure(chunks, body) if chunks else None
+        if settle is None:
+            raise
+    values: list[Buffer | None] = []
+    made = set()
+    for body in bodies:
+        try:
+            values.append(view.get(summary_key(body)))
+        except Conflict:
+            values.append(_record(body, settle))
+            made.add(body)
+    return values, frozenset(made)
 
 
-_NO_ROWS = bytes(8)
+def _record(body: int, settle: Settle) -> bytes | None:
+    places = sorted(settle.corners(body), key=lambda corner: corner[::-1])
+    chunks = [(corner, settle.chunk(body, corner)) for corner in places]
+    chunks = [(corner, chunk) for corner, chunk in chunks if bytes(chunk) != EMPTY]
+    if not chunks:
+        return None
+    corners, values = [corner for corner, _ in chunks], [chunk for _, chunk in chunks]
+    return encode_record(measure(corners, values, body), corners, values)

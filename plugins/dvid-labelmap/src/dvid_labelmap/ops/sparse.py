@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from dvid_framework.api import BadRequest, View
 from dvid_labelmap.keys import body_of_summary, summary_bounds
-from dvid_labelmap.ops.body_index import BodyIndex, read_index
+from dvid_labelmap.ops.body_index import BodyIndex, index_of_parts
+from dvid_labelmap.ops.body_records import stored_parts
 from dvid_labelmap.ops.bounds import THREADS, stored_blocks
 from dvid_labelmap.ops.cut_cells import runs_past_bound
 from dvid_labelmap.ops.index_rows import Integers
@@ -220,9 +221,9 @@ def coarse_pieces(view: View, first: int, last: int, bounds: Bounds | None, bloc
     """Yield for each body from first to last its label, number of runs of blocks, and those runs."""
     parts: list[bytes] = []
     size = 0
-    for key in view.keys(*summary_bounds(first, last)):
+    for key, value in view.scan(*summary_bounds(first, last)):
         body = body_of_summary(key)
-        index = read_index(view, body)
+        index = index_of_parts(*stored_parts(view, body, value))
         if index is None:
             continue
         parts.append(encode_coarse_volume(body, coarse_runs(within(index.blocks, bounds, block_size))))

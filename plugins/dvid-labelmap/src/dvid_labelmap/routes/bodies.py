@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from dvid_labels import LabelFormatError, kernels
 from dvid_labels.types import Buffer, Labels
-from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import (
     Answer,
@@ -24,10 +23,11 @@ from dvid_framework.api import (
     point_read,
     text_answer,
 )
-from dvid_labelmap.index_codec import Summary, damaged_index, stored_chunks
+from dvid_labelmap.index_codec import Summary, damaged_index, decode_summary, is_whole, stored_bodies
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.keys import summary_key
-from dvid_labelmap.ops.body_index import label_pieces, label_texts, parts_of, read_summary
+from dvid_labelmap.ops.body_index import label_pieces, label_texts
+from dvid_labelmap.ops.body_records import whole_record
 from dvid_labelmap.ops.counters import parse_label
 from dvid_labelmap.ops.labels import MOST_ASKED, parse_labels, parse_limit
 from dvid_labelmap.ops.sizes import BodySize, body_sizes, sizes_of_supervoxels, supervoxel_size
@@ -40,7 +40,8 @@ __all__ = [
     "indexed_view",
     "known_body",
     "labels_of_body",
-    "of_parts",
+    "of_record",
+    "stored_body",
     "volume_answer",
 ]
 
@@ -71,10 +72,7 @@ def known_body(view: View, label: int) -> Summary:
     Raises:
         NotFound: it is none.
     """
-    summary = read_summary(view, label)
-    if summary is None:
-        raise NotFound("")
-    return summary
+    return decode_summary(stored_body(view, label))
 
 
 def volume_answer(call: Call, show: Callable[[BodySize | Summary], bytes]) -> Answer:
@@ -128,24 +126,36 @@ def index_version(call: Call) -> Answer:
     return text_answer(instance.repo.dag[number].uuid)
 
 
-def of_parts(call: Call, make: Callable[[int, Summary, list[Triple], list[Buffer]], Answer]) -> Answer:
-    """Answer by all parts of a body's index: of a large body in a thread.
+def stored_body(view: View, label: int) -> Buffer:
+    """Return what is stored of a body.
+
+    Raises:
+        NotFound: it is none.
+    """
+    value = view.get(summary_key(label))
+    if value is None:
+        raise NotFound("")
+    return value
+
+
+def of_record(call: Call, make: Callable[[int, Buffer], Answer]) -> Answer:
+    """Answer by the whole record of a body: of a large body in a thread.
 
     Args:
         call: the call, with the body as its second segment.
-        make: makes the answer of the body, what is known of it, and the coordinates and stored bytes of its parts.
+        make: makes the answer of the body and its record.
     """
     label, (_, view) = parse_label(call.segments[1]), indexed_view(call)
-    summary = known_body(view, label)
+    value = stored_body(view, label)
 
     def answer() -> Answer:
-        with stored_chunks(), call.throttled():
-            return make(label, summary, *parts_of(view, label, summary))
+        with stored_bodies(), call.throttled():
+            return make(label, whole_record(view, label, value))
 
-    if summary.blocks > FEW_BLOCKS or "throttle" in call.query:
+    if "throttle" in call.query or (not is_whole(value) and decode_summary(value).blocks > FEW_BLOCKS):
         return Later(answer, call.server.pool)
     try:  # as `answer`, with nothing that takes time
-        return make(label, summary, *parts_of(view, label, summary))
+        return make(label, whole_record(view, label, value))
     except LabelFormatError as error:
         raise damaged_index(error) from error
 
@@ -153,18 +163,18 @@ def of_parts(call: Call, make: Callable[[int, Summary, list[Triple], list[Buffer
 @point_read("/supervoxels/{label:str}")
 def supervoxels(call: Call) -> Answer:
     """Return the supervoxels of a body: `[7, 9]`."""
-    return of_parts(call, lambda *found: json_answer(kernels.chunk_supervoxel_sizes(found[3])[0]))
+    return of_record(call, lambda _, record: json_answer(kernels.record_supervoxel_sizes(record)[0]))
 
 
 @point_read("/supervoxel-sizes/{label:str}")
 def supervoxel_sizes_(call: Call) -> Answer:
     """Return the supervoxels of a body and the voxels of each: `{"supervoxels": [7, 9], "sizes": [4, 1]}`."""
 
-    def make(*found: Any) -> Answer:
-        names, sizes = kernels.chunk_supervoxel_sizes(found[3])
+    def make(_: int, record: Buffer) -> Answer:
+        names, sizes = kernels.record_supervoxel_sizes(record)
         return json_answer({"supervoxels": names, "sizes": sizes})
 
-    return of_parts(call, make)
+    return of_record(call, make)
 
 
 @get("/sizes")

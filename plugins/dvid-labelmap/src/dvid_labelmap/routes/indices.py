@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dvid_labels import kernels
 from dvid_labels.label_indices import LabelIndices
-from dvid_labels.types import Buffer
-from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import (
     Answer,
@@ -21,13 +19,12 @@ from dvid_framework.api import (
     point_read,
     post,
 )
-from dvid_labelmap.index_codec import Summary
 from dvid_labelmap.ops.bounds import bad_input
 from dvid_labelmap.ops.counters import parse_label
 from dvid_labelmap.ops.index_messages import index_pieces, store_indices
 from dvid_labelmap.ops.labels import parse_limit
 from dvid_labelmap.routes.asked import LabelRequest
-from dvid_labelmap.routes.bodies import indexed_view, known_body, labels_of_body, of_parts
+from dvid_labelmap.routes.bodies import indexed_view, known_body, labels_of_body, of_record
 
 __all__ = ["ROUTES"]
 
@@ -51,12 +48,7 @@ def index(call: Call) -> Answer:
         names = ("num_voxels", "last_mutid", "last_mod_time", "last_mod_user", "last_mod_app")
         values = (summary.voxels, summary.mutation_id, summary.time, summary.user, summary.app)
         return json_answer(dict(zip(names, values, strict=True)))
-    return of_parts(call, _message)
-
-
-def _message(body: int, summary: Summary, corners: list[Triple], chunks: list[Buffer]) -> Answer:
-    texts = (summary.time, summary.user, summary.app)
-    return binary(kernels.chunk_message(body, summary.mutation_id, texts, corners, chunks))
+    return of_record(call, lambda body, record: binary(kernels.record_message(body, record)))
 
 
 @get("/indices")

@@ -25,9 +25,10 @@ from dvid_framework.api import (
     point_read,
     streamed,
 )
-from dvid_labelmap.index_codec import Summary, stored_chunks
+from dvid_labelmap.index_codec import decode_summary, is_whole, stored_bodies
 from dvid_labelmap.instance import LabelMapInstance
-from dvid_labelmap.ops.body_index import BodyIndex, parts_of, read_index
+from dvid_labelmap.ops.body_index import BodyIndex, read_index
+from dvid_labelmap.ops.body_records import whole_record
 from dvid_labelmap.ops.bounds import parse_scale
 from dvid_labelmap.ops.counters import parse_label
 from dvid_labelmap.ops.mapping import body_mapping
@@ -35,7 +36,7 @@ from dvid_labelmap.ops.points import BlockSource, label_at, parse_point
 from dvid_labelmap.ops.sizes import supervoxel_index
 from dvid_labelmap.ops.sparse import SparseRead, blocks_of_bounds, coarse_pieces, coarse_volume, parse_bounds, within
 from dvid_labelmap.routes.asked import LabelRequest
-from dvid_labelmap.routes.bodies import indexed_view, known_body, of_parts
+from dvid_labelmap.routes.bodies import indexed_view, of_record, stored_body
 
 __all__ = ["ROUTES"]
 
@@ -69,19 +70,20 @@ def _index_of(call: Call, label: int) -> BodyIndex:
     return index
 
 
-def _read(call: Call, label: int, scale: int, summary: Summary | None) -> SparseRead:
-    """Return how the voxels of a label are read; of a body by what is known of it as a whole.
+def _read(call: Call, label: int, scale: int, stored: Buffer | None) -> SparseRead:
+    """Return how the voxels of a label are read; of a body by what is stored of it.
 
     Raises:
         NotFound: there is none of that label, or no block of it lies within the bounds.
     """
     instance, bounds = cast(LabelMapInstance, call.instance), parse_bounds(call.query)
     source = BlockSource(call.view, instance.settings.block_size, scale, instance.inflated)
-    if summary is None:
+    if stored is None:
         read = SparseRead.of(source, label, _index_of(call, label), bounds)
     else:
-        with stored_chunks():
-            found = kernels.chunk_blocks(*parts_of(call.view, label, summary))
+        record = whole_record(call.view, label, stored)
+        with stored_bodies():
+            found = kernels.record_blocks(record)
         read = SparseRead.of_blocks(source, label, *found, bounds)
     if not len(read.blocks):
         raise NotFound("")
@@ -119,14 +121,14 @@ def _answer(call: Call, label: int) -> Answer:
     """Answer with a sparse volume: a small one at once, others in a thread, a large one piece by piece."""
     compression, scale = _compression(call), parse_scale(call.query.get("scale"))
     _, view = _asked(call)
-    summary = None if call.flag("supervoxels") else known_body(view, label)
-    if summary is not None and not compression and summary.blocks <= _FEW_INDEXED:
-        read = _read(call, label, scale, summary)
+    stored = None if call.flag("supervoxels") else stored_body(view, label)
+    if stored is not None and not compression and (is_whole(stored) or decode_summary(stored).blocks <= _FEW_INDEXED):
+        read = _read(call, label, scale, stored)
         quick = read.quick()
         if quick is not None:
             return binary(b"".join(_pieces(call, quick)))
         return Later(lambda: _sent(call, read, None), call.server.pool)
-    return Later(lambda: _sent(call, _read(call, label, scale, summary), compression), call.server.pool)
+    return Later(lambda: _sent(call, _read(call, label, scale, stored), compression), call.server.pool)
 
 
 def _sent(call: Call, read: SparseRead, compression: str | None) -> Answer:
@@ -192,7 +194,7 @@ def sparsevol_coarse(call: Call) -> Answer:
         label = parse_label(call.segments[1])
         return Later(lambda: binary(coarse_volume(_index_of(call, label), bounds, size)), call.server.pool)
     low, high = blocks_of_bounds(bounds, size)
-    return of_parts(call, lambda *found: binary(kernels.chunk_coarse_rles(found[2], found[3], low, high)))
+    return of_record(call, lambda _, record: binary(kernels.record_coarse_rles(record, low, high)))
 
 
 @get("/sparsevols-coarse/{first:str}/{last:str}")

@@ -1,4 +1,4 @@
-"""Answers out of stored parts of indices, in numpy: what the native kernels mean, and what runs without them."""
+"""Answers out of stored bodies, in numpy: what the native kernels mean, and what runs without them."""
 
 import json
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import lz4.block
 import numpy as np
 from numpy.typing import NDArray
 
+from dvid_labels.body_records import Record, Summary, decode_record
 from dvid_labels.index_chunks import CHUNK_SIDE, Chunk, Columns, decode_chunks, encode_chunk
 from dvid_labels.label_indices import LabelIndices
 from dvid_labels.numpy_messages import index_messages
@@ -16,172 +17,147 @@ from dvid_labels.types import Buffer, Labels, Shape
 from dvid_labels.wire import bytes_field
 
 __all__ = [
-    "chunk_blocks",
-    "chunk_coarse_rles",
-    "chunk_message",
-    "chunk_messages",
-    "chunk_supervoxel_sizes",
     "encode_chunks",
     "json_points",
+    "record_blocks",
+    "record_coarse_rles",
+    "record_message",
+    "record_messages",
+    "record_supervoxel_sizes",
 ]
 
 _STEPS = np.array((1, CHUNK_SIDE, CHUNK_SIDE**2))
 _INT32 = np.iinfo(np.int32)
 _LZ4 = b"\x80"
-_Texts = tuple[str, str, str]
+_NOTHING = Record(Summary(0, 0, 0, (0, 0, 0), (0, 0, 0)), [], [])
 
 
-def chunk_message(
-    label: int, last_mutid: int, texts: _Texts, corners: Sequence[Shape], chunks: Sequence[Buffer]
-) -> bytes:
+def record_message(label: int, record: Buffer) -> bytes:
     """Encode the LabelIndex of a body.
 
     Args:
         label: the body.
-        last_mutid: its last mutation.
-        texts: time, user and application of that.
-        corners: coordinate (x, y, z) of each chunk.
-        chunks: their stored bytes.
+        record: its stored record, whole.
 
     Raises:
-        LabelFormatError: a chunk is damaged.
-        ValueError: there is not one coordinate for each chunk, or one is out of range.
+        LabelFormatError: the record is damaged.
+        ValueError: a coordinate is out of range.
     """
-    (message,) = index_messages(_indices([label], [last_mutid], [texts], [len(chunks)], corners, chunks))
+    (message,) = index_messages(_indices([label], [decode_record(record)]))
     return message
 
 
-def chunk_messages(
-    labels: Labels,
-    last_mutids: Labels,
-    texts: Sequence[tuple[int, _Texts]],
-    counts: NDArray[np.int64],
-    corners: NDArray[np.int64],
-    chunks: Sequence[Buffer],
-    *,
-    compressed: bool,
-) -> bytes:
+def record_messages(labels: Labels, records: Sequence[Buffer | None], *, compressed: bool) -> bytes:
     """Encode the indices of many bodies.
 
     Args:
         labels: the bodies, uint64 (k,).
-        last_mutids: their last mutations, uint64 (k,).
-        texts: time, user and application of some of these, with the number of the body.
-        counts: how many chunks each body has, int64 (k,); one without any is no body.
-        corners: coordinate of each chunk, int64 (n, 3) as x, y, z.
-        chunks: their stored bytes, body by body.
+        records: their stored records, whole; None for what is no body.
         compressed: whether the stream of indices-compressed is wanted: for each body uint64 number of bytes n (0 for no
             body), uint64 label, n bytes; else a LabelIndices message.
 
     Raises:
-        LabelFormatError: a chunk is damaged.
-        ValueError: columns are not parallel, or a coordinate is out of range.
+        LabelFormatError: a record is damaged.
+        ValueError: there is not one record for each label, or a coordinate is out of range.
     """
-    if not len(labels) == len(last_mutids) == len(counts) or int(np.sum(counts)) != len(chunks):
-        raise ValueError("the columns differ in length")
-    named: list[_Texts] = [("", "", "")] * len(labels)
-    for number, found in texts:
-        named[number] = found
-    messages = index_messages(_indices(labels, last_mutids, named, counts, corners, chunks))
+    if len(labels) != len(records):
+        raise ValueError("there must be one record for each label")
+    bodies = [_NOTHING if record is None else decode_record(record) for record in records]
+    messages = index_messages(_indices(labels, bodies))
     if not compressed:
         return b"".join(bytes_field(1, message) for message in messages)
-    records = (
-        _LZ4 + lz4.block.compress(m, store_size=True) if n else b"" for m, n in zip(messages, counts, strict=True)
+    streamed = (
+        b"" if record is None else _LZ4 + lz4.block.compress(message, store_size=True)
+        for message, record in zip(messages, records, strict=True)
     )
-    return b"".join(starmap(_record, zip(labels.tolist(), records, strict=True)))
+    return b"".join(starmap(_streamed, zip(labels.tolist(), streamed, strict=True)))
 
 
-def _record(label: int, record: bytes) -> bytes:
-    return len(record).to_bytes(8, "little") + label.to_bytes(8, "little") + record
+def _streamed(label: int, message: bytes) -> bytes:
+    return len(message).to_bytes(8, "little") + label.to_bytes(8, "little") + message
 
 
-def _indices(
-    labels: Sequence[int] | Labels,
-    last_mutids: Sequence[int] | Labels,
-    texts: Sequence[_Texts],
-    counts: Sequence[int] | NDArray[np.int64],
-    corners: Sequence[Shape] | NDArray[np.int64],
-    chunks: Sequence[Buffer],
-) -> LabelIndices:
-    rows, blocks, groups = _blocks(corners, chunks)
-    firsts = np.searchsorted(groups, np.append(0, np.cumsum(counts)))
+def _indices(labels: Sequence[int] | Labels, bodies: Sequence[Record]) -> LabelIndices:
+    rows, blocks, groups = _blocks(bodies)
+    firsts = np.searchsorted(groups, np.append(0, np.cumsum([len(body.chunks) for body in bodies])))
     surfaces = np.zeros(len(groups), np.uint64)
-    marks = np.repeat(np.arange(len(chunks)), rows.surface_counts) << 9 | rows.chunk.surface_places.astype(np.int64)
+    marks = np.repeat(np.arange(len(rows.counts)), rows.surface_counts) << 9 | rows.chunk.surface_places.astype(
+        np.int64
+    )
     if len(marks):
         own = groups << 9 | rows.chunk.places.astype(np.int64)
         at = np.minimum(np.searchsorted(marks, own), len(marks) - 1)
         surfaces = np.where(marks[at] == own, rows.chunk.surface_ids[at], np.uint64(0))
-    times, users, apps = zip(*texts, strict=True) if texts else ((), (), ())
-    supervoxels, voxels = rows.chunk.supervoxels, rows.chunk.voxels
-    columns = (blocks.astype(np.int32), supervoxels, voxels, surfaces)
+    known = [body.summary for body in bodies]
     return LabelIndices(
-        np.array(labels, np.uint64), firsts, *columns, np.array(last_mutids, np.uint64), times, users, apps
+        np.array(labels, np.uint64),
+        firsts,
+        blocks.astype(np.int32),
+        rows.chunk.supervoxels,
+        rows.chunk.voxels,
+        surfaces,
+        np.array([summary.mutation_id for summary in known], np.uint64),
+        [summary.time for summary in known],
+        [summary.user for summary in known],
+        [summary.app for summary in known],
     )
 
 
-def _blocks(
-    corners: Sequence[Shape] | NDArray[np.int64], chunks: Sequence[Buffer]
-) -> tuple[Columns, NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows of chunks, the block coordinate of each row, int64 (n, 3), and the number of its chunk."""
-    firsts = np.array(corners, np.int64).reshape(-1, 3)
-    if len(firsts) != len(chunks):
-        raise ValueError("there must be one coordinate for each chunk")
-    rows = decode_chunks(chunks)
-    groups = np.repeat(np.arange(len(chunks)), rows.counts)
+def _blocks(bodies: Sequence[Record]) -> tuple[Columns, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of bodies, the block coordinate of each row, int64 (n, 3), and the number of its chunk."""
+    corners = np.array([corner for body in bodies for corner in body.corners], np.int64).reshape(-1, 3)
+    rows = decode_chunks([chunk for body in bodies for chunk in body.chunks])
+    groups = np.repeat(np.arange(len(corners)), rows.counts)
     places = rows.chunk.places.astype(np.int64)
-    blocks: NDArray[np.int64] = firsts[groups] * CHUNK_SIDE + places[:, None] // _STEPS % CHUNK_SIDE
+    blocks: NDArray[np.int64] = corners[groups] * CHUNK_SIDE + places[:, None] // _STEPS % CHUNK_SIDE
     return rows, blocks, groups
 
 
-def chunk_blocks(corners: Sequence[Shape], chunks: Sequence[Buffer]) -> tuple[NDArray[np.int64], Labels]:
+def record_blocks(record: Buffer) -> tuple[NDArray[np.int64], Labels]:
     """Find the blocks and the supervoxels of a body.
 
     Args:
-        corners: coordinate (x, y, z) of each chunk, no two alike.
-        chunks: their stored bytes.
+        record: its stored record, whole; no two parts of one chunk.
 
     Returns:
         Block coordinates, int64 (n, 3) as x, y, z, each once, sorted by z, y, x; and labels, uint64 (k,), ascending.
 
     Raises:
-        LabelFormatError: a chunk is damaged.
-        ValueError: there is not one coordinate for each chunk.
+        LabelFormatError: the record is damaged.
     """
-    rows, blocks, _ = _blocks(corners, chunks)
+    rows, blocks, _ = _blocks([decode_record(record)])
     return np.unique(blocks[:, ::-1], axis=0)[:, ::-1], np.unique(rows.chunk.supervoxels)
 
 
-def chunk_coarse_rles(corners: Sequence[Shape], chunks: Sequence[Buffer], low: Shape, high: Shape) -> bytes:
+def record_coarse_rles(record: Buffer, low: Shape, high: Shape) -> bytes:
     """Find the runs of blocks of a body, as rles of block coordinates.
 
     Args:
-        corners: coordinate (x, y, z) of each chunk.
-        chunks: their stored bytes.
+        record: its stored record, whole.
         low: the smallest block coordinates that are given.
         high: the largest ones.
 
     Raises:
-        LabelFormatError: a chunk is damaged.
-        ValueError: there is not one coordinate for each chunk.
+        LabelFormatError: the record is damaged.
     """
-    _, blocks, _ = _blocks(corners, chunks)
+    _, blocks, _ = _blocks([decode_record(record)])
     inside = ((blocks >= np.array(low)) & (blocks <= np.array(high))).all(axis=1)
     return encode_rles(coarse_runs(blocks[inside]))
 
 
-def chunk_supervoxel_sizes(chunks: Sequence[Buffer]) -> tuple[list[int], list[int]]:
+def record_supervoxel_sizes(record: Buffer) -> tuple[list[int], list[int]]:
     """Count the voxels of the supervoxels of a body.
 
     Args:
-        chunks: its stored chunks.
+        record: its stored record, whole.
 
     Returns:
         The supervoxels, ascending, and the voxels of each.
 
     Raises:
-        LabelFormatError: a chunk is damaged.
+        LabelFormatError: the record is damaged.
     """
-    rows = decode_chunks(chunks).chunk
+    rows = decode_chunks(decode_record(record).chunks).chunk
     names, owners = np.unique(rows.supervoxels, return_inverse=True)
     return names.tolist(), np.bincount(owners.ravel(), rows.voxels, len(names)).astype(np.int64).tolist()
 

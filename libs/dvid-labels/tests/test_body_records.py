@@ -1,9 +1,12 @@
-"""Answers out of stored parts of indices, beside a plain model; points as JSON; inflated blocks that are kept."""
+"""Answers out of stored bodies, and their changes, beside a plain model; points as JSON; inflated blocks."""
 
+import contextlib
 import struct
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
+from typing import Any
 
 import lz4.block
 import numpy as np
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dvid_labels import LabelFormatError
+from dvid_labels.body_records import Stamp, Summary, decode_known, decode_record, encode_record, is_whole
 from dvid_labels.index_chunks import CHUNK_SIDE, Chunk, encode_chunk
 from dvid_labels.indices import decode_index, encode_index
 from dvid_labels.runs import decode_rles
@@ -65,23 +69,32 @@ def expected_index(label: int, mutation: int, texts: tuple[str, str, str], rows:
     return encode_index(label, at, names, counts, mutation, *texts, surface_mutids=surfaces)
 
 
+def recorded(rows: Rows, marks: dict[Shape, int], label: int = 0, mutation: int = 0, *texts: str) -> bytes:
+    """The record of a body."""
+    total = sum(sum(own.values()) for own in rows.values())
+    own_voxels = sum(own.get(label, 0) for own in rows.values())
+    low, high = (tuple(edge(at[i] for at in rows) for i in range(3)) for edge in (min, max))
+    summary = Summary(total, own_voxels, len(rows), low, high, mutation, *texts)  # type: ignore[arg-type]
+    return encode_record(summary, *stored(rows, marks))
+
+
 @pytest.mark.parametrize("chunks", [1, 2, 7, 20])
 @pytest.mark.parametrize("seed", range(3))
 def test_answers_are_those_of_the_rows(kernels: ModuleType, seed: int, chunks: int) -> None:
     rows, marks = body(seed, chunks)
-    corners, values = stored(rows, marks)
     texts = ("2026-01-02T03:04:05Z", "ann", "näme")
-    assert kernels.chunk_message(77, 9, texts, corners, values) == expected_index(77, 9, texts, rows, marks)
+    record = recorded(rows, marks, 77, 9, *texts)
+    assert kernels.record_message(77, record) == expected_index(77, 9, texts, rows, marks)
     total: Counter[int] = Counter()
     for own in rows.values():
         total.update(own)
-    assert kernels.chunk_supervoxel_sizes(values) == (sorted(total), [total[name] for name in sorted(total)])
-    blocks, names = kernels.chunk_blocks(corners, values)
+    assert kernels.record_supervoxel_sizes(record) == (sorted(total), [total[name] for name in sorted(total)])
+    blocks, names = kernels.record_blocks(record)
     assert blocks.tolist() == [list(at) for at in sorted(rows, key=lambda at: at[::-1])]
     assert names.tolist() == sorted(total)
     for low, high in (FAR, ((-5, -9, 0), (4, 11, 12)), ((1, 1, 1), (0, 0, 0))):
         inside = {at for at in rows if all(a <= n <= b for a, n, b in zip(low, at, high, strict=True))}
-        runs = decode_rles(kernels.chunk_coarse_rles(corners, values, low, high), 1 << 20).tolist()
+        runs = decode_rles(kernels.record_coarse_rles(record, low, high), 1 << 20).tolist()
         assert runs == sorted(runs, key=lambda run: run[2::-1])
         assert Counter((x + i, y, z) for x, y, z, n in runs for i in range(n)) == Counter(inside)
         assert not any((x + n, y, z) in inside for x, y, z, n in runs), "runs are as long as can be"
@@ -90,39 +103,35 @@ def test_answers_are_those_of_the_rows(kernels: ModuleType, seed: int, chunks: i
 def test_many_bodies_in_one_message_or_stream(kernels: ModuleType) -> None:
     bodies = {label: body(label, chunks) for label, chunks in ((5, 1), (3, 4), (2**64 - 1, 2))}
     labels = [5, 4, 3, 2**64 - 1, 5]
-    corners, values, counts, texts, messages = [], [], [], [], []
+    records: list[bytes | None] = []
+    messages = []
     for place, label in enumerate(labels):
-        rows, marks = bodies.get(label, ({}, {}))
-        own, parts = stored(rows, marks)
-        corners += own
-        values += parts
-        counts.append(len(parts))
-        named = ("t", "u", str(label)) if place % 2 else ("", "", "")
-        if place % 2:
-            texts.append((place, named))
-        messages.append(expected_index(label, place, named, rows, marks))
-    numbers = np.array(labels, np.uint64), np.arange(5, dtype=np.uint64)
-    columns = np.array(counts, np.int64), np.array(corners, np.int64)
-    whole = kernels.chunk_messages(*numbers, texts, *columns, values, compressed=False)
+        texts = ("t", "u", str(label)) if place % 2 else ("", "", "")
+        if label in bodies:
+            records.append(recorded(*bodies[label], label, place, *texts))
+            messages.append(expected_index(label, place, texts, *bodies[label]))
+        else:
+            records.append(None)
+            messages.append(expected_index(label, 0, ("", "", ""), {}, {}))
+    names = np.array(labels, np.uint64)
+    whole = kernels.record_messages(names, records, compressed=False)
     found = kernels.decode_indices(whole, 10)
     assert found.labels.tolist() == labels
-    assert list(found.last_mod_apps) == ["", "4", "", str(2**64 - 1), ""]
+    assert list(found.last_mod_apps) == ["", "", "", str(2**64 - 1), ""]
     assert len(whole) == sum(len(message) + (2 if len(message) < 128 else 3) for message in messages)
-    stream, at = kernels.chunk_messages(*numbers, texts, *columns, values, compressed=True), 0
+    stream, at = kernels.record_messages(names, records, compressed=True), 0
     for label, message in zip(labels, messages, strict=True):
         size, name = struct.unpack_from("<QQ", stream, at)
-        record = stream[at + 16 : at + 16 + size]
+        one = stream[at + 16 : at + 16 + size]
         at += 16 + size
         assert name == label
         if label == 4:
-            assert record == b""
+            assert one == b""
             continue
-        assert record[0] == 0x80
-        assert lz4.block.decompress(record[5:], uncompressed_size=int.from_bytes(record[1:5], "little")) == message
+        assert one[0] == 0x80
+        assert lz4.block.decompress(one[5:], uncompressed_size=int.from_bytes(one[1:5], "little")) == message
     assert at == len(stream)
-    empty = np.zeros(0, np.uint64)
-    nothing = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
-    assert kernels.chunk_messages(empty, empty, [], *nothing, [], compressed=True) == b""
+    assert kernels.record_messages(np.zeros(0, np.uint64), [], compressed=True) == b""
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -163,27 +172,125 @@ def test_payloads_are_checked_and_counted_at_once(kernels: ModuleType, volume: V
     assert refused.value.payload == 1
 
 
-def test_damaged_chunks_and_wrong_columns_are_refused(kernels: ModuleType) -> None:
-    corners, (value,) = stored({(0, 0, 0): {1: 2}}, {(0, 0, 0): 3})
-    for wrong in (b"", value[:7], value[:-1], value + b"\0", b"\xff" * 8, b"\xff" * len(value)):
-        with pytest.raises(LabelFormatError):
-            kernels.chunk_message(1, 0, ("", "", ""), corners, [wrong])
-        with pytest.raises(LabelFormatError):
-            kernels.chunk_supervoxel_sizes([wrong])
-        with pytest.raises(LabelFormatError):
-            kernels.chunk_blocks(corners, [wrong])
-        with pytest.raises(LabelFormatError):
-            kernels.chunk_coarse_rles(corners, [wrong], *FAR)
-    one, counts = np.ones(1, np.uint64), np.ones(1, np.int64)
-    places = np.array(corners, np.int64)
-    assert decode_index(kernels.chunk_message(1, 0, ("", "", ""), corners, [value])).surface_mutids.tolist() == [3]
-    with pytest.raises(ValueError, match="coordinate"):
-        kernels.chunk_message(1, 0, ("", "", ""), [], [value])
+def test_damaged_records_and_wrong_columns_are_refused(kernels: ModuleType) -> None:
+    record = recorded({(0, 0, 0): {1: 2}}, {(0, 0, 0): 3}, 0, 0, "t", "u", "v")
+    one, block = np.ones(1, np.uint64), np.zeros((1, 3), np.int64)
+    nobody, count = np.zeros(1, np.int64), np.ones(1, np.int64)
+    change = partial(kernels.change_records, one, adding=True, stamp=None)
+    behind = bytearray(record)
+    behind[56 + 16] = 2  # one part more than there is
+    wrong_text = record.replace(b"tuv", b"\xff\xfe\xfd")
+    for wrong in (b"", record[:55], record[:56], record[:75], record[:-1], record + b"\0", bytes(behind), wrong_text):
+        for ask in (
+            lambda value: kernels.record_message(1, value),
+            kernels.record_supervoxel_sizes,
+            kernels.record_blocks,
+            lambda value: kernels.record_coarse_rles(value, *FAR),
+            lambda value: kernels.record_messages(one, [value], compressed=True),
+            lambda value: change([value], nobody, (block, one, count), one),
+        ):
+            with pytest.raises(LabelFormatError):
+                ask(wrong)
+    assert decode_index(kernels.record_message(1, record)).surface_mutids.tolist() == [3]
+    far = encode_record(Summary(0, 0, 0, (0, 0, 0), (0, 0, 0)), [(1 << 17, 0, 0)], decode_record(record).chunks)
     with pytest.raises(ValueError, match="out of range"):
-        kernels.chunk_message(1, 0, ("", "", ""), [(1 << 17, 0, 0)], [value])
-    for columns in ((one, counts * 2, places), (one[:0], counts, places), (one, counts, places[:0])):
-        with pytest.raises(ValueError, match=r"length|cut|coordinate"):
-            kernels.chunk_messages(one, columns[0], [], columns[1], columns[2], [value], compressed=False)
+        kernels.record_message(1, far)
+    with pytest.raises(ValueError, match="one record"):
+        kernels.record_messages(one, [], compressed=False)
+    for owners, rows, marks in (
+        (nobody + 1, (block, one, count), one),
+        (nobody - 1, (block, one, count), one),
+        (nobody[:0], (block, one, count), one),
+        (nobody, (block[:0], one, count), one),
+        (nobody, (block, one, count), one[:0]),
+        (nobody, (block + 2**31, one, count), one),
+    ):
+        with pytest.raises(ValueError, match=r"length|no body|int32"):
+            change([record], owners, rows, marks)
+    with pytest.raises(ValueError, match="length"):
+        change([], nobody, (block, one, count), one)
+
+
+@given(st.binary(max_size=40), st.integers(0, 200), st.integers(0, 40))
+def test_records_that_are_written_over_are_told(kernels: ModuleType, noise: bytes, at: int, cut: int) -> None:
+    record = recorded(*body(3, 2, 3), 7, 9, "time", "ann", "app")
+    value = record[:at] + noise + record[at + len(noise) + cut :]
+    for ask in (
+        kernels.record_supervoxel_sizes,
+        kernels.record_blocks,
+        lambda value: kernels.record_message(1, value),
+        lambda value: kernels.record_coarse_rles(value, *FAR),
+    ):
+        with contextlib.suppress(LabelFormatError, ValueError):
+            ask(value)
+
+
+coordinates = st.tuples(*[st.integers(-9, 9) | st.sampled_from((-(2**31), 2**31 - 1))] * 3)
+few_rows = st.dictionaries(st.tuples(st.integers(0, 2), coordinates, st.integers(1, 4)), st.integers(0, 3), max_size=12)
+marked = st.sampled_from((0, 3, 2**63))
+
+
+@given(few_rows, few_rows, marked, marked, st.booleans(), st.booleans(), st.booleans())
+def test_rows_come_to_records(
+    kernels: ModuleType,
+    old: dict[tuple[int, Shape, int], int],
+    new: dict[tuple[int, Shape, int], int],
+    old_mark: int,
+    new_mark: int,
+    adding: bool,
+    stamped: bool,
+    turned: bool,
+) -> None:
+    labels = np.array([1, 3, 2**64 - 1], np.uint64)
+
+    def change(records: list[bytes | None], rows: dict, mark: int, **options: Any) -> list[bytes | None]:
+        pairs = sorted(rows.items(), reverse=turned)
+        owners = np.array([owner for (owner, _, _), _ in pairs], np.int64)
+        blocks = np.array([block for (_, block, _), _ in pairs], np.int64).reshape(-1, 3)
+        names = np.array([name for (_, _, name), _ in pairs], np.uint64)
+        voxels = np.array([count for _, count in pairs], np.int64)
+        marks = np.full(len(pairs), mark, np.uint64)
+        return kernels.change_records(labels, records, owners, (blocks, names, voxels), marks, **options)
+
+    first = change([None] * 3, old, old_mark, adding=False, stamp=Stamp(5, "t", "ü", "a"))
+    stamp = Stamp(6, "later", "", "b") if stamped else None
+    found = change(first, new, new_mark, adding=adding, stamp=stamp)
+    for number, label in enumerate(labels.tolist()):
+        before = {key[1:]: count for key, count in old.items() if key[0] == number and count}
+        come = {key[1:]: count for key, count in new.items() if key[0] == number}
+        after = {k: before.get(k, 0) * (adding or k not in come) + come.get(k, 0) for k in before | come}
+        rows: Rows = {}
+        for (block, name), count in after.items():
+            if count:
+                rows.setdefault(block, {})[name] = count
+        marks = dict.fromkeys([block for block, _ in before if old_mark], old_mark)
+        for block in {block for block, _ in come} if new_mark else ():
+            marks[block] = max(marks.get(block, 0), new_mark)
+        record = found[number]
+        if not rows:
+            assert record is None
+            continue
+        assert record is not None
+        known = stamp or (Stamp(5, "t", "ü", "a") if before else Stamp(0, "", "", ""))
+        expected = recorded(rows, {at: mark for at, mark in marks.items() if at in rows}, label, *known)
+        assert decode_record(record).summary == decode_record(expected).summary
+        order = sorted(zip(*decode_record(expected)[1:], strict=True), key=lambda part: part[0][::-1])
+        assert list(zip(*decode_record(record)[1:], strict=True)) == order
+
+
+texts = st.text(max_size=9)
+counts = st.integers(0, 2**64 - 1)
+corner = st.tuples(*[st.integers(-(2**31), 2**31 - 1)] * 3)
+
+
+@given(
+    st.tuples(counts, counts, counts, corner, corner, counts, texts, texts, texts), st.dictionaries(corner, st.binary())
+)
+def test_records_come_back(summary: tuple[Any, ...], parts: dict[Shape, bytes]) -> None:
+    value = encode_record(Summary(*summary), list(parts), list(parts.values()))
+    assert is_whole(value)
+    assert decode_record(value) == (summary, list(parts), list(parts.values()))
+    assert decode_known(value)[0] == summary
 
 
 @given(st.lists(st.tuples(*[st.integers(-(2**31), 2**31 - 1)] * 3), max_size=20), st.sampled_from(["", " ", "\n\t "]))

@@ -1,9 +1,11 @@
-//! Functions that make answers of stored parts of indices.
+//! Functions that make answers of stored bodies, and change them.
 
-use crate::buffers::{bytes_list, payloads, triples, Payload};
+use crate::body_records::Record;
+use crate::buffers::{bytes_list, optional_payloads, payload, triples};
 use crate::fault::{Fault, Outcome};
 use crate::index_chunks::{blocks_and_supervoxels, coarse_rles, message, supervoxel_sizes, Chunk};
 use crate::label_index::Head;
+use crate::record_changes::{Change, Place, Row, Stamp};
 use crate::wire::put_head;
 use lz4_flex::block::{compress_into_with_table, get_maximum_output_size, CompressTable};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -12,62 +14,40 @@ use pyo3::types::{PyBytes, PyList};
 
 const LZ4: u8 = 0x80;
 const FEW_BYTES: usize = 16 * 1024;
-type Texts = (String, String, String);
 
 pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encode_chunks, module)?)?;
-    module.add_function(wrap_pyfunction!(chunk_blocks, module)?)?;
-    module.add_function(wrap_pyfunction!(chunk_message, module)?)?;
-    module.add_function(wrap_pyfunction!(chunk_messages, module)?)?;
-    module.add_function(wrap_pyfunction!(chunk_coarse_rles, module)?)?;
-    module.add_function(wrap_pyfunction!(chunk_supervoxel_sizes, module)?)
+    module.add_function(wrap_pyfunction!(change_records, module)?)?;
+    module.add_function(wrap_pyfunction!(record_blocks, module)?)?;
+    module.add_function(wrap_pyfunction!(record_message, module)?)?;
+    module.add_function(wrap_pyfunction!(record_messages, module)?)?;
+    module.add_function(wrap_pyfunction!(record_coarse_rles, module)?)?;
+    module.add_function(wrap_pyfunction!(record_supervoxel_sizes, module)?)
 }
 
-fn parsed<'a>(corners: &[[i64; 3]], values: &'a [Payload]) -> Outcome<Vec<Chunk<'a>>> {
-    corners.iter().zip(values).map(|(corner, value)| Chunk::parse(value, *corner)).collect()
-}
-
-/// Runs work on the chunks of one body, without the GIL where they are many.
-fn with_chunks<R: Send>(
-    py: Python,
-    corners: &[[i64; 3]],
-    values: &Bound<PyAny>,
-    work: impl Fn(&[Chunk]) -> Outcome<R> + Sync,
-) -> PyResult<R> {
-    let values = payloads(values)?;
-    if values.len() != corners.len() {
-        return Fault::argument("there must be one coordinate for each chunk").map_err(PyErr::from);
-    }
-    let all = || work(&parsed(corners, &values)?);
-    let bytes: usize = values.iter().map(|value| value.len()).sum();
-    Ok(if bytes < FEW_BYTES { all()? } else { py.detach(all)? })
+/// Runs work on the record of one body, without the GIL where it is large.
+fn with_record<R: Send>(py: Python, value: &Bound<PyAny>, work: impl Fn(&Record) -> Outcome<R> + Sync) -> PyResult<R> {
+    let value = payload(value)?;
+    let all = || work(&Record::parse(&value)?);
+    Ok(if value.len() < FEW_BYTES { all()? } else { py.detach(all)? })
 }
 
 /// The LabelIndex of one body.
 #[pyfunction]
-fn chunk_message<'py>(
-    py: Python<'py>,
-    label: u64,
-    last_mutid: u64,
-    texts: Texts,
-    corners: Vec<[i64; 3]>,
-    chunks: &Bound<PyAny>,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let head = Head { label, last_mutid, texts: texts.into() };
-    let body = with_chunks(py, &corners, chunks, |chunks| message(&head, chunks))?;
+fn record_message<'py>(py: Python<'py>, label: u64, record: &Bound<PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let body = with_record(py, record, |record| message(&record.head(label), &record.chunks))?;
     Ok(PyBytes::new(py, &body))
 }
 
 /// Runs of blocks of one body within two block coordinates, as rles.
 #[pyfunction]
-fn chunk_coarse_rles<'py>(
+fn record_coarse_rles<'py>(
     py: Python<'py>,
-    corners: Vec<[i64; 3]>,
-    chunks: &Bound<PyAny>,
+    record: &Bound<PyAny>,
     low: [i64; 3],
     high: [i64; 3],
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let body = with_chunks(py, &corners, chunks, |chunks| Ok(coarse_rles(chunks, low, high)))?;
+    let body = with_record(py, record, |record| Ok(coarse_rles(&record.chunks, low, high)))?;
     Ok(PyBytes::new(py, &body))
 }
 
@@ -75,60 +55,42 @@ type Blocks<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray1<u64>>);
 
 /// Block coordinates of one body by z, y, x, and its supervoxels.
 #[pyfunction]
-fn chunk_blocks<'py>(py: Python<'py>, corners: Vec<[i64; 3]>, chunks: &Bound<PyAny>) -> PyResult<Blocks<'py>> {
-    let (places, labels) = with_chunks(py, &corners, chunks, |chunks| Ok(blocks_and_supervoxels(chunks)))?;
+fn record_blocks<'py>(py: Python<'py>, record: &Bound<PyAny>) -> PyResult<Blocks<'py>> {
+    let (places, labels) = with_record(py, record, |record| Ok(blocks_and_supervoxels(&record.chunks)))?;
     let rows = places.len() / 3;
     Ok((PyArray1::from_vec(py, places).reshape([rows, 3])?, PyArray1::from_vec(py, labels)))
 }
 
 /// Supervoxels of one body, and the voxels of each.
 #[pyfunction]
-fn chunk_supervoxel_sizes(py: Python, chunks: &Bound<PyAny>) -> PyResult<(Vec<u64>, Vec<u64>)> {
-    let corners = vec![[0; 3]; chunks.len()?];
-    with_chunks(py, &corners, chunks, |chunks| Ok(supervoxel_sizes(chunks)))
+fn record_supervoxel_sizes(py: Python, record: &Bound<PyAny>) -> PyResult<(Vec<u64>, Vec<u64>)> {
+    with_record(py, record, |record| Ok(supervoxel_sizes(&record.chunks)))
 }
 
 /// The indices of many bodies as a LabelIndices message, or as the stream of indices-compressed.
 #[pyfunction]
-#[allow(clippy::too_many_arguments)]
-fn chunk_messages<'py>(
+fn record_messages<'py>(
     py: Python<'py>,
     labels: PyReadonlyArray1<u64>,
-    last_mutids: PyReadonlyArray1<u64>,
-    texts: Vec<(usize, Texts)>,
-    counts: PyReadonlyArray1<i64>,
-    corners: PyReadonlyArray2<i64>,
-    chunks: &Bound<PyAny>,
+    records: &Bound<PyAny>,
     compressed: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let (labels, mutids, counts) = (labels.as_slice()?, last_mutids.as_slice()?, counts.as_slice()?);
-    let (corners, values) = (triples(corners.as_slice()?)?, payloads(chunks)?);
-    let total = counts.iter().try_fold(0, |sum: usize, n| sum.checked_add(usize::try_from(*n).ok()?));
-    if mutids.len() != labels.len() || counts.len() != labels.len() || corners.len() != values.len() {
-        return Fault::argument("the columns differ in length").map_err(PyErr::from);
-    }
-    if total != Some(values.len()) {
-        return Fault::argument("the counts do not cut the chunks into indices").map_err(PyErr::from);
+    let (labels, records) = (labels.as_slice()?, optional_payloads(records)?);
+    if labels.len() != records.len() {
+        return Fault::argument("there must be one record for each label").map_err(PyErr::from);
     }
     let body = py.detach(|| {
-        let chunks = parsed(corners, &values)?;
-        let mut heads: Vec<Head> = labels
-            .iter()
-            .zip(mutids)
-            .map(|(label, mutid)| Head { label: *label, last_mutid: *mutid, ..Head::default() })
-            .collect();
-        for (place, (time, user, app)) in texts {
-            let Some(head) = heads.get_mut(place) else {
-                return Fault::argument("a text belongs to no index");
-            };
-            head.texts = [time, user, app];
-        }
-        let (mut out, mut rest) = (Vec::new(), &chunks[..]);
+        let mut out = Vec::new();
         let mut table = CompressTable::small();
-        for (head, count) in heads.iter().zip(counts) {
-            let (own, tail) = rest.split_at(*count as usize);
-            rest = tail;
-            put(&mut out, head, own, compressed.then_some(&mut table))?;
+        for (label, record) in labels.iter().zip(&records) {
+            let table = compressed.then_some(&mut table);
+            match record {
+                None => put(&mut out, &Head { label: *label, ..Head::default() }, &[], table)?,
+                Some(record) => {
+                    let record = Record::parse(record)?;
+                    put(&mut out, &record.head(*label), &record.chunks, table)?;
+                }
+            }
         }
         Ok::<_, Fault>(out)
     })?;
@@ -159,6 +121,58 @@ fn put(out: &mut Vec<u8>, head: &Head, chunks: &[Chunk], table: Option<&mut Comp
     let size = (out.len() - at - 16) as u64;
     out[at..at + 8].copy_from_slice(&size.to_le_bytes());
     Ok(())
+}
+
+type Columns<'py> = (PyReadonlyArray2<'py, i64>, PyReadonlyArray1<'py, u64>, PyReadonlyArray1<'py, i64>);
+
+/// The records of bodies after rows came to them, or took the place of what they say; None for bodies without voxels.
+#[pyfunction]
+#[allow(clippy::too_many_arguments)]
+fn change_records<'py>(
+    py: Python<'py>,
+    labels: PyReadonlyArray1<u64>,
+    records: &Bound<PyAny>,
+    owners: PyReadonlyArray1<i64>,
+    rows: Columns,
+    marks: PyReadonlyArray1<u64>,
+    adding: bool,
+    stamp: Option<(u64, String, String, String)>,
+) -> PyResult<Bound<'py, PyList>> {
+    let (labels, records) = (labels.as_slice()?, optional_payloads(records)?);
+    let (owners, marks) = (owners.as_slice()?, marks.as_slice()?);
+    let (blocks, supervoxels, voxels) = (triples(rows.0.as_slice()?)?, rows.1.as_slice()?, rows.2.as_slice()?);
+    let count = owners.len();
+    if labels.len() != records.len() || [blocks.len(), supervoxels.len(), voxels.len(), marks.len()] != [count; 4] {
+        return Fault::argument("the columns differ in length").map_err(PyErr::from);
+    }
+    let stamp = stamp.as_ref().map(|(mutation, time, user, app)| Stamp { mutation: *mutation, texts: [time, user, app] });
+    let out = py.detach(|| {
+        let order = by_owner(owners, labels.len())?;
+        let mut change = Change::default();
+        let (mut rest, mut out) = (&order[..], Vec::with_capacity(labels.len()));
+        for (number, (label, record)) in labels.iter().zip(&records).enumerate() {
+            let own = rest.iter().take_while(|row| owners[**row] == number as i64).count();
+            let (mine, tail) = rest.split_at(own);
+            rest = tail;
+            let rows = mine.iter().map(|&row| {
+                let block = Place::of(blocks[row])?;
+                Ok((Row { block, supervoxel: supervoxels[row], voxels: voxels[row] }, marks[row]))
+            });
+            out.push(change.apply(*label, record.as_deref(), rows, adding, stamp.as_ref())?);
+        }
+        Ok::<_, Fault>(out)
+    })?;
+    PyList::new(py, out.iter().map(|record| record.as_ref().map(|record| PyBytes::new(py, record))))
+}
+
+/// The rows by the number of their body, otherwise as they are.
+fn by_owner(owners: &[i64], bodies: usize) -> Outcome<Vec<usize>> {
+    if owners.iter().any(|owner| usize::try_from(*owner).map_or(true, |owner| owner >= bodies)) {
+        return Fault::argument("a row is of no body");
+    }
+    let mut order: Vec<usize> = (0..owners.len()).collect();
+    order.sort_by_key(|row| owners[*row]); // stable
+    Ok(order)
 }
 
 /// The stored bytes of chunks, whose rows and marks end at the given places.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +12,7 @@ __all__ = ["Budget", "Throttle"]
 
 
 class Budget:
-    """Bytes that all requests together may hold; used on the event loop alone.
+    """Bytes that all requests together may hold.
 
     Args:
         total: how many bytes there are.
@@ -20,6 +21,7 @@ class Budget:
     def __init__(self, total: int) -> None:
         self._total = total
         self._free = total
+        self._lock = threading.Lock()
 
     def take(self, count: int) -> None:
         """Take bytes.
@@ -30,13 +32,15 @@ class Budget:
         """
         if count > self._total:
             raise TooLarge(f"{count} bytes are more than the {self._total} that the server may use for requests")
-        if count > self._free:
-            raise Unavailable("the server's memory for requests is in use; try again")
-        self._free -= count
+        with self._lock:
+            if count > self._free:
+                raise Unavailable("the server's memory for requests is in use; try again")
+            self._free -= count
 
     def give_back(self, count: int) -> None:
         """Return bytes that were taken."""
-        self._free += count
+        with self._lock:
+            self._free += count
 
 
 class Throttle:

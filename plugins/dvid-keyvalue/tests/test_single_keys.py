@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+import time
 from urllib.parse import quote
 
 import pytest
+from dvid_keyvalue.codec import encode_pairs
+from dvid_keyvalue.large import LARGE_BYTES, LargeKeys
+
+from dvid_framework.errors import Unavailable
 
 
 def test_a_key_is_set_read_and_deleted(kv) -> None:
@@ -104,3 +111,50 @@ def test_help_names_the_addresses(kv) -> None:
     text = kv.get("help").ok().text
     for word in ("key/<key>", "keyrange/<first>/<last>", "keyvalues", "byte_start", "limit"):
         assert word in text
+
+
+def test_large_values_come_whole_in_part_and_for_head_however_often_they_are_read(kv) -> None:
+    value, key = random.Random(7).randbytes(LARGE_BYTES + 12_345), "large"
+    kv.post("keyvalues", b"".join(encode_pairs([(b"batch", memoryview(value))]))).ok()
+    kv.put(key, value)
+    for name in (key, key, "batch", "batch"):
+        reply = kv.get(f"key/{name}")
+        assert (reply.body == value, reply.headers["accept-ranges"]) == (True, "bytes")
+        assert kv.get(f"key/{name}", Range="bytes=5-9").body == value[5:10]
+        assert kv.get(f"key/{name}?byte_start=1&byte_end=2").body == value[1:3]
+        assert kv.client.request("HEAD", f"{kv.path}/key/{name}").headers["content-length"] == str(len(value))
+    kv.put(key, b"small")
+    assert kv.get(f"key/{key}").body == b"small"
+    kv.client.delete(f"{kv.path}/key/batch").ok()
+    assert kv.get("key/batch").status == 404
+
+
+def test_a_large_value_holds_memory_until_it_is_sent(kv, server) -> None:
+    budget, everything = server.server.budget, server.server.limits.memory_bytes
+
+    def take_all() -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with contextlib.suppress(Unavailable):  # the last answer is sent, and its end not yet noticed
+                return budget.take(everything)
+            time.sleep(0.001)
+        raise AssertionError("its memory was never given back")
+
+    kv.put("large", bytes(LARGE_BYTES))
+    kv.put("small", b"x")
+    for _ in range(2):
+        take_all()  # all becomes free, so nothing is kept
+        assert kv.get("key/large").status == 503
+        assert kv.get("key/small").status == 200
+        budget.give_back(everything)
+        assert kv.get("key/large").status == 200
+
+
+def test_which_keys_are_large_is_bounded() -> None:
+    keys = LargeKeys()
+    for number in range(250_000):
+        keys.note(b"%d" % number, LARGE_BYTES)
+    assert b"249999" in keys
+    assert len(keys) <= 100_000
+    keys.note(b"249999", 1)
+    assert b"249999" not in keys

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from itertools import chain, islice
+from typing import cast
 
 from dvid_framework.api import (
     Answer,
@@ -12,13 +14,16 @@ from dvid_framework.api import (
     FromPath,
     FromQuery,
     Instance,
+    InstanceContext,
     InstanceRequest,
+    Later,
     NotFound,
     Pieces,
     binary,
     delete,
     empty,
     get,
+    holding_memory,
     point_read,
     post,
     text_answer,
@@ -27,6 +32,7 @@ from dvid_keyvalue import keys as names
 from dvid_keyvalue import ops
 from dvid_keyvalue.archive import encode_tar
 from dvid_keyvalue.codec import decode_keys, decode_pairs, encode_pairs
+from dvid_keyvalue.large import LARGE_BYTES, LargeKeys
 from dvid_keyvalue.listing import decode_parts, encode_keys, encode_object
 from dvid_keyvalue.model import Part, cut
 from dvid_keyvalue.ranges import parse_range
@@ -37,11 +43,20 @@ __all__ = ["ROUTES", "KeyValueInstance"]
 _BINARY = "application/octet-stream"
 _JSON = "application/json"
 _PARTS_BYTES = 64 << 20
+_SLICE_BYTES = 1 << 20
 _MOST_DIGITS = 20
 
 
 class KeyValueInstance(Instance):
-    """One map."""
+    """One map.
+
+    Attributes:
+        large: the keys with large values, as far as is known.
+    """
+
+    def __init__(self, context: InstanceContext) -> None:
+        super().__init__(context)
+        self.large = LargeKeys()
 
 
 _Request = InstanceRequest[KeyValueInstance]
@@ -100,14 +115,28 @@ def get_key(call: Call) -> Answer:
     header `Range: bytes=A-B` (206; 416 if it begins outside). HEAD tells whether the key is there, and its length.
     """
     key = names.of_text(call.segments[1])
+    if key in _large_of(call):
+        return Later(lambda: _value_of(call, key), call.server.pool)
+    return _value_of(call, key)
+
+
+def _large_of(call: Call) -> LargeKeys:
+    return cast(KeyValueInstance, call.instance).large
+
+
+def _value_of(call: Call, key: bytes) -> Answer:
+    """Return what is asked for of the value of a key."""
     value = call.view.get(key)
     if value is None:
         raise NotFound(f'Key "{names.text_of(key)}" not found')
+    _large_of(call).note(key, len(value))
     headers = {"Accept-Ranges": "bytes"}
     if call.method == "HEAD":
         return binary(value, _BINARY, headers)
     part = _asked_part(call, key)
     header = call.header(b"range")
+    if header is None and part.is_whole and len(value) >= LARGE_BYTES:
+        return _in_slices(call, value, headers)
     if header is None or not part.is_whole:
         return binary(cut(value, part), _BINARY, headers)
     found = parse_range(header, len(value))
@@ -120,6 +149,14 @@ def get_key(call: Call) -> Answer:
     return binary(value[found.start : found.stop], _BINARY, headers, 206)
 
 
+def _in_slices(call: Call, value: memoryview, headers: dict[str, str]) -> Answer:
+    """Return an answer that holds its memory until the other side has taken it."""
+    stack = ExitStack()
+    stack.enter_context(holding_memory(call, len(value)))
+    slices = (value[at : at + _SLICE_BYTES] for at in range(0, len(value), _SLICE_BYTES))
+    return Pieces(slices, call.server.pool, length=len(value), headers=headers, on_end=stack.close)
+
+
 @post("/key/{key:str}")
 async def post_key(request: _Request, key: FromPath[str]) -> Answer:
     """Set a key to the bytes of the body, whatever its content type."""
@@ -130,6 +167,7 @@ async def post_key(request: _Request, key: FromPath[str]) -> Answer:
             ops.put_pairs(txn, [pair])
 
     await request.run(write)
+    request.instance.large.note(pair[0], len(pair[1]))
     return empty()
 
 

@@ -36,9 +36,11 @@ from dvid_framework.instances.cache import ValueCache
 from dvid_framework.instances.datatype import ANY_TYPE, Datatype, NoSettings
 from dvid_framework.instances.instance import Instance, InstanceContext
 from dvid_framework.instances.interfaces import (
+    LABEL_CHANGES,
     BlockMask,
     ImageScale,
     ImageVolume,
+    LabelledPoints,
     LabelsAt,
     PixelType,
     SupervoxelsOf,
@@ -61,6 +63,7 @@ API_VERSION = 1
 __all__ = [
     "ANY_TYPE",
     "API_VERSION",
+    "LABEL_CHANGES",
     "LZ4",
     "NONE",
     "ZLIB",
@@ -90,6 +93,7 @@ __all__ = [
     "Instances",
     "Job",
     "JobRecord",
+    "LabelledPoints",
     "LabelsAt",
     "Later",
     "Locked",

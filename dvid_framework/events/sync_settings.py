@@ -43,6 +43,9 @@ def set_syncs(
         named = list(dict.fromkeys(leader.data_uuid for leader in leaders))
         follows = named if replace else list(dict.fromkeys([*record.follows, *named]))
         by_uuid = {other.data_uuid: other for other in repo.instances.values()}
+        instance.check_follows(
+            [instance.instances.get(repo, by_uuid[uuid].name) for uuid in follows if uuid in by_uuid]
+        )
         batch = Batch()
         for uuid in follows:
             if uuid not in record.follows:

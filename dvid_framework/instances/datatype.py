@@ -14,6 +14,7 @@ from dvid_framework.storage.base import Capability
 if TYPE_CHECKING:
     from dvid_framework.instances.instance import Instance
     from dvid_framework.instances.registry import Instances
+    from dvid_framework.versions.repo import Repo
 
 __all__ = ["ANY_TYPE", "Datatype", "NoSettings"]
 
@@ -100,6 +101,20 @@ class Datatype:
         """
         del instances
         return settings
+
+    @classmethod
+    def check_settings(cls, settings: msgspec.Struct, repo: Repo, instances: Instances) -> None:
+        """Refuse settings of a new instance that refer to what its repo doesn't have; by default nothing is checked.
+
+        Args:
+            settings: the completed settings.
+            repo: where the instance is to be made.
+            instances: the registry.
+
+        Raises:
+            BadRequest: they do.
+        """
+        del settings, repo, instances
 
     @classmethod
     def choose_compression(cls, settings: msgspec.Struct, wanted: str | None) -> str:

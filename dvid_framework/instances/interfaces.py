@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -11,7 +11,16 @@ from dvid_framework.versions.record import VersionRecord
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # the core itself runs without numpy
 
-__all__ = ["BlockMask", "ImageScale", "ImageVolume", "LabelsAt", "PixelType", "SupervoxelsOf"]
+__all__ = [
+    "LABEL_CHANGES",
+    "BlockMask",
+    "ImageScale",
+    "ImageVolume",
+    "LabelledPoints",
+    "LabelsAt",
+    "PixelType",
+    "SupervoxelsOf",
+]
 
 
 @runtime_checkable
@@ -39,6 +48,39 @@ class LabelsAt(Protocol):
         self, version: VersionRecord, points: Sequence[tuple[int, int, int]], supervoxels: bool = False
     ) -> Sequence[int]:
         """Return the body (or supervoxel) at each voxel (x, y, z)."""
+
+    def label_block_size(self) -> tuple[int, int, int]:
+        """Return the size (x, y, z) in voxels of the blocks that its events name."""
+
+
+LABEL_CHANGES = [
+    ("position", "<i4", (3,)),
+    ("kind_before", "u1"),
+    ("kind", "u1"),
+    ("label_before", "<u8"),
+    ("label", "<u8"),
+]
+"""What a `LabelledPoints` emits as the field `_LabelChanges`: the bytes of an array of this numpy dtype.
+
+One entry for each point whose label or kind changed: where it is now, or was last (x, y, z); its kind and label before;
+its kind and label since. Label 0 is none: before it came, and since it went.
+"""
+
+
+@runtime_checkable
+class LabelledPoints(Protocol):
+    """Points, each of a kind and with the label under it, whose mutations tell followers of `LABEL_CHANGES`."""
+
+    def point_kinds(self) -> Sequence[str]:
+        """Return the names of kinds; their places are the numbers of kinds."""
+
+    def labelled_points(self, version: VersionRecord) -> tuple[int, Iterator[tuple[int, NDArray[Any], NDArray[Any]]]]:
+        """Return all points that have a label, and the number of the last mutation that they take into account.
+
+        Returns:
+            The number, and an iterator that has to be used up or closed: label, kinds (uint8) and places (int32 x, y,
+            z) of some points; several times the same label, one after the other.
+        """
 
 
 @runtime_checkable

@@ -175,6 +175,7 @@ class Instances:
                 f"there is no datatype {common.type_name!r}; installed are {', '.join(sorted(self.datatypes))}"
             )
         settings = datatype.complete_settings(datatype.parse_settings(common.own), self)
+        datatype.check_settings(settings, repo, self)
         store = self._stores.choose(common.type_name, common.name, common.tags or {}, version.uuid)
         lacking = datatype.needs & ~self._stores.log(store).store.capabilities
         if lacking:

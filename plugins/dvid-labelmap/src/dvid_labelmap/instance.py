@@ -186,6 +186,10 @@ class LabelMapInstance(Instance):
             source = BlockSource(view, self.settings.block_size, 0, self.inflated)
             return labels_at(source, checked_points(points), body_mapping(self, view, supervoxels))
 
+    def label_block_size(self) -> Triple:
+        """Return the size (x, y, z) in voxels of the blocks that its events name."""
+        return self.settings.block_size
+
     def supervoxels_of(self, version: VersionRecord, body: int) -> Sequence[int]:
         """Return the supervoxels of a body, ascending; none if there is no such body."""
         self.check_indexed()

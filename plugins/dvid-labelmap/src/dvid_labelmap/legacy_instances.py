@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from dvid_voxels.geometry import Triple
 
-from dvid_framework.api import BadRequest, Instance, VersionRecord
+from dvid_framework.api import BadRequest, Instance, Mutation, Txn, VersionRecord
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.model import LabelMapSettings
 
@@ -79,20 +79,6 @@ class LabelBlkInstance(LabelMapInstance):
         """Return the instance that holds the labels: this one."""
         return self
 
-    def check_follows(self, other: Instance) -> None:
-        """Check that this one can be synced with another.
-
-        Raises:
-            BadRequest: it can't.
-        """
-        if isinstance(other, LabelBlkInstance):
-            raise BadRequest(
-                f"{self.name!r} can't follow {other.name!r}: a labelblk makes no lower resolutions of another one; "
-                "a labelmap with MaxDownresLevel has them all"
-            )
-        if not isinstance(other, LabelVolInstance):
-            raise BadRequest(f"a labelblk can follow a labelvol, and {other.name!r} is none")
-
 
 class LabelVolInstance(Instance):
     """The bodies of the labelblk that it is synced with; it stores nothing itself."""
@@ -114,14 +100,13 @@ class LabelVolInstance(Instance):
                     return found
         raise BadRequest(f"{self.name!r} is synced with no labelblk, whose bodies it would show: POST sync")
 
-    def check_follows(self, other: Instance) -> None:
-        """Check that this one can be synced with another.
-
-        Raises:
-            BadRequest: it can't.
-        """
-        if not isinstance(other, LabelBlkInstance):
-            raise BadRequest(f"a labelvol can follow a labelblk, and {other.name!r} is none")
+    def on_event(self, event: Mutation, leader: Instance, txn: Txn) -> None:
+        """Tell what was done to the labelblk to those who follow this one: its bodies are that one's."""
+        del leader
+        own = self.record.data_uuid
+        if any(own in record.follows for record in list(self.repo.instances.values())):
+            for entry in event.entries:
+                txn.emit(entry["Action"], **{name: value for name, value in entry.items() if name != "Action"})
 
     def extended(self, version: VersionRecord) -> Mapping[str, Any]:
         del version
@@ -141,6 +126,13 @@ class LabelVolInstance(Instance):
     def labels_at(self, version: VersionRecord, points: Sequence[Triple], supervoxels: bool = False) -> Sequence[int]:
         """Return the label at each voxel (x, y, z)."""
         return self.source().labels_at(version, points, supervoxels)
+
+    def label_block_size(self) -> Triple:
+        """Return the size (x, y, z) in voxels of the blocks of the labelblk, or its own if it is synced with none."""
+        try:
+            return self.source().label_block_size()
+        except BadRequest:
+            return self.settings.block_size
 
     def supervoxels_of(self, version: VersionRecord, body: int) -> Sequence[int]:
         """Return the supervoxels of a body, ascending; none if there is no such body."""

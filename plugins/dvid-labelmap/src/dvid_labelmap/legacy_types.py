@@ -70,6 +70,7 @@ class LabelBlk(Datatype):
     settings = LabelMapSettings
     routes = LABELBLK_ROUTES
     logged = True
+    follows = ("labelvol",)
     provides = (LabelsAt, SupervoxelsOf)
 
     @classmethod
@@ -94,6 +95,7 @@ class LabelVol(Datatype):
     instance = LabelVolInstance
     settings = LabelVolSettings
     routes = LABELVOL_ROUTES
+    follows = ("labelblk",)
     provides = (LabelsAt, SupervoxelsOf)
 
     @classmethod

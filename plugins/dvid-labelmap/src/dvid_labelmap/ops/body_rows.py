@@ -15,7 +15,9 @@ from dvid_labelmap.ops.body_records import delete_body, stored_parts
 from dvid_labelmap.ops.index_rows import ChunkRows, Rows, blocks_of_places, joined_chunks
 from dvid_labelmap.ops.supervoxel_places import SupervoxelPlaces
 
-__all__ = ["joined_rows", "rows_of_supervoxels", "take_bodies"]
+__all__ = ["joined_rows", "named_blocks", "rows_of_supervoxels", "take_bodies"]
+
+_MOST_NAMED = 1 << 18
 
 
 def _rows(body: int, coordinates: Sequence[Triple], rows: ChunkRows) -> Rows:
@@ -32,6 +34,16 @@ def joined_rows(parts: Sequence[Rows]) -> Rows:
         np.concatenate([part.supervoxels for part in parts]),
         np.concatenate([part.voxels for part in parts]),
     )
+
+
+def named_blocks(rows: Rows) -> dict[str, bytes]:
+    """Return the field of a log entry that tells followers in which blocks rows are; none for very many rows.
+
+    `_Blocks`: int32 x, y, z of each block, each once.
+    """
+    if len(rows.blocks) > _MOST_NAMED:
+        return {}
+    return {"_Blocks": np.unique(rows.blocks, axis=0).astype("<i4").tobytes()}
 
 
 def rows_of_supervoxels(view: View, places: SupervoxelPlaces, body: int, supervoxels: Labels) -> Rows:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dvid_framework.api import BadRequest, View
 from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, joined_entries
 from dvid_labelmap.ops.body_index import supervoxel_sizes
-from dvid_labelmap.ops.body_rows import joined_rows, rows_of_supervoxels
+from dvid_labelmap.ops.body_rows import joined_rows, named_blocks, rows_of_supervoxels
 from dvid_labelmap.ops.index_changes import change_rows, read_summaries
 from dvid_labelmap.ops.index_rows import Integers, Rows
 from dvid_labelmap.ops.split_runs import count_voxels, runs_by_block
@@ -73,6 +73,7 @@ def split_body(change: BodyChange, body: int, runs: NDArray[np.int32], wanted: i
                 NewLabel=label,
                 Split=txn.put_blob(runs.astype("<i4").tobytes()),
                 SVSplits={str(sv): {"Split": pair.split, "Remain": pair.remain} for sv, pair in pairs.items()},
+                **named_blocks(rows),
             )
             entries = joined_entries((parts.inside, label), (parts.outside, body), (touched, 0))
             commit_bodies(change, entries, taken=labels + 2 * len(touched), named=wanted)

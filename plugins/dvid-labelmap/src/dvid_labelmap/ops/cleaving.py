@@ -7,7 +7,7 @@ from dvid_labels.types import Labels
 
 from dvid_framework.api import BadRequest, View
 from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, joined_entries
-from dvid_labelmap.ops.body_rows import joined_rows, rows_of_supervoxels
+from dvid_labelmap.ops.body_rows import joined_rows, named_blocks, rows_of_supervoxels
 from dvid_labelmap.ops.index_changes import change_rows, read_summaries
 from dvid_labelmap.ops.index_rows import Rows
 from dvid_labelmap.ops.mapping import bodies_of
@@ -52,6 +52,7 @@ def cleave_body(change: BodyChange, body: int, supervoxels: Labels) -> int:
             CleavedSupervoxels=supervoxels.tolist(),
             CleavedSize=size,
             RemainSize=summary.voxels - size,
+            **named_blocks(rows),
         )
         commit_bodies(change, joined_entries((cleaved, label), (np.array([label], np.uint64), 0)), taken=label)
     return label

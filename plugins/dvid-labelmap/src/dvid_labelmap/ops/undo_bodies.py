@@ -12,7 +12,7 @@ from dvid_framework.api import Conflict, View
 from dvid_labelmap.index_codec import Summary
 from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, joined_entries
 from dvid_labelmap.ops.body_index import supervoxel_sizes
-from dvid_labelmap.ops.body_rows import rows_of_supervoxels
+from dvid_labelmap.ops.body_rows import named_blocks, rows_of_supervoxels
 from dvid_labelmap.ops.cleaving import move_out
 from dvid_labelmap.ops.index_changes import read_summaries
 from dvid_labelmap.ops.mapping import bodies_of
@@ -78,6 +78,7 @@ def undo_merge(change: BodyChange, mutation_id: int, target: int, parts: Sequenc
                 CleavedSize=sizes[name],
                 RemainSize=remain,
                 Undo=mutation_id,
+                **named_blocks(rows.chosen(owner == np.uint64(name))),
             )
         commit_bodies(change, (supervoxels, owners))
 

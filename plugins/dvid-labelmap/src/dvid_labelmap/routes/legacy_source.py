@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from dvid_framework.api import Answer, BadRequest, Call, InstanceRequest
+from dvid_framework.api import Answer, Call, InstanceRequest
 from dvid_labelmap.legacy_instances import LabelArrayInstance, LabelBlkInstance, LabelVolInstance
 from dvid_labelmap.routes.asked import LabelRequest
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["LegacyRequest", "followed", "hand_on", "handed_on"]
+__all__ = ["LegacyRequest", "hand_on", "handed_on"]
 
 _Legacy: TypeAlias = LabelArrayInstance | LabelBlkInstance | LabelVolInstance
 LegacyRequest = InstanceRequest[Any]
@@ -47,26 +44,3 @@ async def answer_of(route: Any, request: LabelRequest, *given: str | None) -> An
     """
     answer: Answer = await route.fn(request, *given)
     return answer
-
-
-def followed(instance: LabelBlkInstance | LabelVolInstance, body: Mapping[str, object], replace: bool) -> list[str]:
-    """Return the data UUIDs that an instance follows after a request to sync it.
-
-    Args:
-        instance: the instance.
-        body: the JSON object of the request: names joined by commas as `sync`.
-        replace: whether they take the place of those that it follows.
-
-    Raises:
-        BadRequest: there is no instance of a name, or it can't be followed.
-    """
-    names = body.get("sync")
-    if not isinstance(names, str):
-        raise BadRequest('the body must say what to follow, as {"sync": "NAME,NAME"}')
-    follows = [] if replace else list(instance.record.follows)
-    for name in names.split(",") if names else []:
-        other = instance.instances.get(instance.repo, name)
-        instance.check_follows(other)
-        if other.record.data_uuid not in follows:
-            follows.append(other.record.data_uuid)
-    return follows

@@ -1,0 +1,1 @@
+"""Point annotations, found by place, by tag and by the label under them: the datatype `annotation`."""

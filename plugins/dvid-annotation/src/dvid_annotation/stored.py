@@ -1,0 +1,106 @@
+"""Stored rows: the elements of a block, or those of them that an index lists, as columns; and the labels of a block.
+
+A row of elements is two uint32 (the format, 1, and the number n), then n times int32 x, y, z; n uint32 (where each
+element's JSON ends); n uint32 (where it ends without its relationships, from its beginning); n bytes (kinds); and the
+JSON of all, joined by commas, so that a whole row is a JSON list but for its brackets. A row of labels is n times int32
+x, y, z and n uint64. All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from struct import Struct
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dvid_annotation.model import Coordinates, Item, Items, Owners, Position
+
+__all__ = ["Row", "decode_owners", "encode_items", "encode_owners"]
+
+_HEAD = Struct("<II")
+_FORMAT = 1
+_Flags: TypeAlias = NDArray[np.bool_]
+
+
+class Row:
+    """A row of elements, decoded as far as it is asked for.
+
+    Attributes:
+        positions: int32 (n, 3) as x, y, z.
+        kinds: uint8 (n,).
+    """
+
+    __slots__ = ("_ends", "_heads", "_text", "kinds", "positions")
+
+    def __init__(self, value: bytes | memoryview) -> None:
+        _, count = _HEAD.unpack_from(value)
+        at = _HEAD.size
+        self.positions = np.frombuffer(value, "<i4", 3 * count, at).reshape(count, 3)
+        self._ends = np.frombuffer(value, "<u4", count, at + 12 * count)
+        self._heads = np.frombuffer(value, "<u4", count, at + 16 * count)
+        self.kinds = np.frombuffer(value, "u1", count, at + 20 * count)
+        self._text = memoryview(value)[at + 21 * count :]
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    @property
+    def text(self) -> memoryview:
+        """The JSON of all, joined by commas."""
+        return self._text
+
+    def within(self, low: Position, high: Position) -> _Flags:
+        """Tell which elements lie in a box: low <= place < high."""
+        positions = self.positions
+        inside = (positions >= np.array(low)) & (positions < np.array(high))
+        return np.asarray(inside.all(axis=1), bool)
+
+    def texts(self, chosen: _Flags) -> list[memoryview]:
+        """Return the JSON of some elements."""
+        ends = self._ends.tolist()
+        starts = [0, *(end + 1 for end in ends)]
+        return [self._text[starts[at] : ends[at]] for at in np.flatnonzero(chosen).tolist()]
+
+    def items(self) -> Items:
+        """Return the elements by their places."""
+        found: Items = {}
+        start, text = 0, bytes(self._text)
+        columns = (self.positions.tolist(), self._ends.tolist(), self._heads.tolist(), self.kinds.tolist())
+        for (x, y, z), end, head, kind in zip(*columns, strict=True):
+            found[x, y, z] = Item(kind, text[start:end], head)
+            start = end + 1
+        return found
+
+    def places(self) -> Iterator[Position]:
+        """Yield where the elements are."""
+        return ((x, y, z) for x, y, z in self.positions.tolist())
+
+
+def encode_items(items: Items) -> bytes:
+    """Return a row."""
+    count = len(items)
+    values = items.values()
+    ends = np.cumsum([len(item.text) + 1 for item in values], dtype=np.int64) - 1
+    columns = (
+        np.array(list(items), "<i4").tobytes(),
+        ends.astype("<u4").tobytes(),
+        np.array([item.head for item in values], "<u4").tobytes(),
+        bytes([item.kind for item in values]),
+        b",".join([item.text for item in values]),
+    )
+    return _HEAD.pack(_FORMAT, count) + b"".join(columns)
+
+
+def encode_owners(owners: Mapping[Position, int]) -> bytes:
+    """Return a row of labels."""
+    return np.array(list(owners), "<i4").tobytes() + np.array(list(owners.values()), "<u8").tobytes()
+
+
+def decode_owners(value: bytes | memoryview) -> Owners:
+    """Return the labels of a row by the places of the elements."""
+    count = len(value) // 20
+    positions: Coordinates = np.frombuffer(value, "<i4", 3 * count).reshape(count, 3)
+    labels = np.frombuffer(value, "<u8", count, 12 * count)
+    return {(x, y, z): label for (x, y, z), label in zip(positions.tolist(), labels.tolist(), strict=True)}

@@ -1,0 +1,1 @@
+"""Labels ranked by how many annotations of each kind they hold: the datatype `labelsz`."""

@@ -95,10 +95,18 @@ class CommitLog:
         Raises:
             StorageError: nothing was written.
         """
+        return self.commit_after(batch, record, names)[0]
+
+    def commit_after(self, batch: Batch, record: bytes, names: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """As `commit`; returns besides the epoch in which the mutation came to the first of the instances named.
+
+        It is that of a view (`snapshot`) if no other mutation of the instance came between.
+        """
         with self._section:
             if self._closed.is_set():
                 raise StorageError("the store is closed")
             number = self.written + 1
+            before = self._changing.get(names[0][0], 0) if names else 0
             key = keys.log_key(number)
             batch.put(key, seal_value(key, record, LZ4))
             for instance, version in names:
@@ -108,7 +116,7 @@ class CommitLog:
             for instance, _ in names:
                 self._last[instance] = number
             self.written = number
-        return number
+        return number, before
 
     def last_of(self, instance: int) -> int:
         """Return the number of the last mutation of an instance, or a later one if it has none since opening."""

@@ -55,6 +55,7 @@ class Txn:
         self._batch = Batch()
         self._after: list[Callable[[int], None]] = []
         self._committed: int | None = None
+        self._before = 0
 
     @property
     def mutation_id(self) -> int:
@@ -62,6 +63,11 @@ class Txn:
         if not self._mutation.mutation_id and self._new_mutation_id is not None:
             self._mutation.mutation_id = self._new_mutation_id()
         return self._mutation.mutation_id
+
+    @property
+    def version(self) -> int:
+        """The id of the version that is changed."""
+        return self._mutation.version
 
     @property
     def touched(self) -> bool:
@@ -72,6 +78,15 @@ class Txn:
     def number(self) -> int:
         """The number of the committed mutation; 0 if nothing was written."""
         return self._committed or 0
+
+    @property
+    def before(self) -> int:
+        """The epoch of the instance in which the committed mutation came.
+
+        If it is that of a view, nothing else changed the instance since: what was read there and what was written make
+        its new state, whose epoch is `number`.
+        """
+        return self._before
 
     def put(self, type_key: bytes, value: bytes, codec: int | None = None) -> None:
         """Set a type key at this version.
@@ -141,7 +156,7 @@ class Txn:
             mutation = self._mutation
             mutation.time = mutation.time or now_rfc3339()
             names = ((mutation.instance, mutation.version),)
-            number = self._log.commit(self._batch, encode_mutation(mutation), names)
+            number, self._before = self._log.commit_after(self._batch, encode_mutation(mutation), names)
             self._committed = number
             for call in self._after:
                 call(number)

@@ -172,6 +172,22 @@ def test_callbacks_come_after_the_unit_is_written(instance: Instance, repo: Repo
     assert len(calls) == 1
 
 
+def test_a_mutation_tells_the_epoch_in_which_it_came(core: Core, instance: Instance, repo: Repo) -> None:
+    root, other = repo.dag.root, core.instance(repo, "other")
+    with instance.begin(root) as first:
+        first.put(b"a", b"1")
+    with instance.view(root) as view:
+        assert view.epoch == first.number
+    with other.begin(root) as aside:
+        aside.put(b"a", b"1")
+    with instance.begin(root) as second, instance.begin(root) as between:
+        second.put(b"a", b"2")
+        between.put(b"b", b"2")
+    assert (between.before, second.before) == (first.number, between.number)
+    with instance.view(root) as view:
+        assert view.epoch == second.number
+
+
 def test_mutation_ids_are_taken_once_and_only_when_asked_for(instance: Instance, repo: Repo) -> None:
     with instance.begin(repo.dag.root) as txn:
         txn.put(b"a", b"1")

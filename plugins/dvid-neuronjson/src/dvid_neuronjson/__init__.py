@@ -1,0 +1,1 @@
+"""The datatype neuronjson: versioned annotations of neurons as JSON objects."""

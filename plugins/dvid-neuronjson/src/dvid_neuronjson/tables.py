@@ -1,0 +1,181 @@
+"""Which tables are in memory: a few of the versions that were read lately, for all instances of a server.
+
+A table is of one epoch of its instance (`View.epoch`). A write tells the number of the mutation before its own and
+its own: where a table stands at the one, it is brought to the other. So nothing is read again after a write, and
+whatever else changes the instance leaves the table behind, and it is not used any more.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from dvid_framework.api import View
+from dvid_neuronjson.chunk import Chunk, chunks_of
+from dvid_neuronjson.keys import NEURONS
+from dvid_neuronjson.table import Changes, Table
+
+__all__ = ["TABLE_BYTES", "Step", "Tables"]
+
+TABLE_BYTES = 512 << 20
+_MOST_PENDING = 1000
+_PATIENCE = 0.05  # seconds that a write may take from being visible to having told so
+_Key = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A mutation of an instance.
+
+    Attributes:
+        before: number of the instance's mutation before it.
+        number: its own.
+        version: id of the version that was changed.
+        final: whether that version has descendants, which then see other values as well.
+        changes: the neurons that were written.
+    """
+
+    before: int
+    number: int
+    version: int
+    final: bool
+    changes: Changes
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A table, or what will be one.
+
+    Attributes:
+        epoch: of the instance.
+        table: None as long as it is read.
+        pending: steps that came before others that lead to them, by the number before.
+        ready: set once it was read, or could not be.
+    """
+
+    epoch: int
+    table: Table | None = None
+    pending: dict[int, Step] = field(default_factory=dict)
+    ready: threading.Event = field(default_factory=threading.Event)
+
+
+class Tables:
+    """The tables of all instances of a server.
+
+    Args:
+        limit: bytes that all of them may take; a larger one is not kept.
+    """
+
+    def __init__(self, limit: int = TABLE_BYTES) -> None:
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
+        self._too_large: set[_Key] = set()
+
+    @property
+    def held(self) -> int:
+        """About how many bytes the tables take now."""
+        with self._lock:
+            return sum(entry.table.nbytes for entry in self._entries.values() if entry.table is not None)
+
+    def find(self, instance: int, version: int, epoch: int) -> Table | None:
+        """Return the table of a version in an epoch, if there is one; wait for one that is being read."""
+        key = (instance, version)
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            with self._lock:
+                entry = self._entries.get(key)
+                if entry is None:
+                    return None
+                if entry.table is not None and entry.epoch == epoch:
+                    self._entries.move_to_end(key)
+                    return entry.table
+            if not entry.ready.is_set():
+                entry.ready.wait()
+            elif entry.epoch > epoch or time.monotonic() > deadline:
+                return None
+            else:
+                time.sleep(0.0005)
+
+    def is_too_large(self, instance: int, version: int) -> bool:
+        """Tell whether the neurons of a version were found to be too many to be kept in memory."""
+        return (instance, version) in self._too_large
+
+    def read(self, instance: int, version: int, view: View) -> Table | None:
+        """Read the table of a version and keep it.
+
+        Args:
+            instance: id of the instance.
+            version: id of the version.
+            view: one state of it, of a known epoch.
+
+        Returns:
+            The table of that state; None if it is too large to be kept.
+        """
+        assert view.epoch is not None
+        key, entry = (instance, version), _Entry(view.epoch)
+        with self._lock:
+            former = self._entries.pop(key, None)
+            self._entries[key] = entry
+        if former is not None:
+            former.ready.set()
+        table = None
+        try:
+            table = self._read(view)
+        finally:
+            with self._lock:
+                mine = self._entries.get(key) is entry
+                if table is not None and mine:
+                    entry.table = table
+                    self._catch_up(key, entry)
+                elif mine:
+                    del self._entries[key]
+            entry.ready.set()
+        if table is None:
+            self._too_large.add(key)
+        self.shrink()
+        return table
+
+    def _read(self, view: View) -> Table | None:
+        chunks: list[Chunk] = []
+        size = 0
+        for chunk in chunks_of(view, *NEURONS):
+            chunks.append(chunk)
+            size += chunk.nbytes
+            if size > self.limit:
+                return None
+        return Table(chunks)
+
+    def tell(self, instance: int, step: Step) -> None:
+        """Bring the tables of an instance in step with a mutation that was written."""
+        with self._lock:
+            for key, entry in [item for item in self._entries.items() if item[0][0] == instance]:
+                if (step.final and key[1] != step.version) or len(entry.pending) >= _MOST_PENDING:
+                    del self._entries[key]
+                    continue
+                if step.number > entry.epoch:
+                    entry.pending[step.before] = step
+                if entry.table is not None:
+                    self._catch_up(key, entry)
+
+    @staticmethod
+    def _catch_up(key: _Key, entry: _Entry) -> None:
+        """Take in the steps that follow one another from where an entry stands."""
+        while (step := entry.pending.pop(entry.epoch, None)) is not None:
+            assert entry.table is not None
+            if step.version == key[1] and step.changes:
+                entry.table = entry.table.changed(step.changes)
+            entry.epoch = step.number
+
+    def shrink(self) -> None:
+        """Let go of the tables that were not read for the longest time, until the rest is within the limit."""
+        with self._lock:
+            sizes = {key: entry.table.nbytes for key, entry in self._entries.items() if entry.table is not None}
+            held = sum(sizes.values())
+            for key, size in sizes.items():
+                if held <= self.limit:
+                    return
+                del self._entries[key]
+                held -= size

@@ -100,13 +100,21 @@ class Txn:
         self._batch.delete(encoded + self._tombstone_tail)
         self._check_size()
 
-    def put_shared(self, type_key: bytes, value: bytes) -> None:
+    def put_shared(self, type_key: bytes, value: bytes, codec: int = NONE) -> None:
         """Set a type key for all versions at once, such as a counter: it is kept at the root, which every version sees.
 
-        Never put or delete such a key in any other way.
+        Never put or delete such a key in any other way than here and by `delete_shared`.
+
+        Raises:
+            TooLarge: the transaction is over its limit of stored bytes.
         """
         key = self._prefix + keys.encode_type_key(type_key) + self._shared_tail
-        self._batch.put(key, seal_value(key, value))
+        self._batch.put(key, seal_value(key, value, codec))
+        self._check_size()
+
+    def delete_shared(self, type_key: bytes) -> None:
+        """Take away a type key that was set for all versions at once, whether or not it is there."""
+        self._batch.delete(self._prefix + keys.encode_type_key(type_key) + self._shared_tail)
 
     def delete(self, type_key: bytes) -> None:
         """Make a type key absent at this version and below, whether or not there was a value.

@@ -21,7 +21,7 @@ FOLDER = Path(os.environ.get("DVID_CONFORMANCE", ROOT.parent / "shared" / "confo
 TOKEN = "peer"
 # What must pass whole: lists of `expected/`, each of which has all of the earlier ones, and folders of `cases/`.
 LISTS = ("04-proofreading",)
-FOLDERS = ("annotation", "auth", "imageblk", "imagetile", "labelsz", "neuronjson")
+FOLDERS = ("annotation", "auth", "imageblk", "imagetile", "labelsz", "neuronjson", "tarsupervoxels")
 
 pytestmark = pytest.mark.conformance
 

@@ -4,5 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 
-_NEEDED = ("dvid_imageblk", "dvid_imagetile", "dvid_labelmap", "dvid_store_precomputed", "tensorstore")
+_NEEDED = (
+    "dvid_imageblk",
+    "dvid_imagetile",
+    "dvid_labelmap",
+    "dvid_store_precomputed",
+    "dvid_tarsupervoxels",
+    "tensorstore",
+)
 collect_ignore_glob = [] if all(importlib.util.find_spec(name) for name in _NEEDED) else ["test_*.py"]

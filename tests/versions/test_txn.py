@@ -14,7 +14,7 @@ from dvid_framework.instances.instance import Instance
 from dvid_framework.storage.base import Store
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.blobs import get_blob
-from dvid_framework.storage.envelope import seal_value
+from dvid_framework.storage.envelope import LZ4, seal_value
 from dvid_framework.storage.keys import blob_key, instance_bounds
 from dvid_framework.storage.memory import MemoryStore
 from dvid_framework.testing.core import Core
@@ -322,3 +322,20 @@ def test_what_is_shared_is_read_at_once(instance: Instance, core: Core, repo: Re
         with instance.view(version) as view:
             assert view.get_shared(b"s") == view.get(b"s") == b"2"
             assert view.get_shared(b"t") is None
+    with instance.begin(child) as txn:
+        txn.delete_shared(b"s")
+        txn.delete_shared(b"never")
+        txn.put_shared(b"t", b"x" * 1000, LZ4)
+    for version in (repo.dag.root, child):
+        with instance.view(version) as view:
+            assert view.get_shared(b"s") is None
+            assert view.get_shared(b"t") == b"x" * 1000
+
+
+def test_what_is_shared_counts_towards_the_limit(core: Core, repo: Repo) -> None:
+    instance = core.instance(repo, "small")
+    txn = instance.begin(repo.dag.root)
+    txn._limit = 1000
+    with pytest.raises(TooLarge), txn:
+        txn.put_shared(b"s", b"x" * 2000)
+    assert _read(instance, repo.dag.root) == {}

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from litestar import Litestar
 
 from dvid_framework import __version__
 from dvid_framework.config import Config
@@ -33,7 +34,8 @@ from dvid_framework.events.version_hooks import VersionHooks
 from dvid_framework.http.access.admin import AdminTokens
 from dvid_framework.http.access.cors import build_cors
 from dvid_framework.http.access.guard import build_guard
-from dvid_framework.http.app import build_app, core_routes, routes_of_type
+from dvid_framework.http.all_routes import core_routes, routes_of_type
+from dvid_framework.http.app import build_app
 from dvid_framework.http.limits import Budget, Throttle
 from dvid_framework.http.web_client import web_client
 from dvid_framework.http.work import WorkPool
@@ -148,7 +150,7 @@ class Server:
         self._followers: list[Follower] = []
         self._started = time.monotonic()
         self._gc_percentage = 100
-        self.app, self.litestar = build_app(self)
+        self.app = build_app(self)
 
     # -- life
 
@@ -219,6 +221,11 @@ class Server:
         self.activity.sync(mutation, seconds, error)
 
     # -- what routes ask of the server as a whole
+
+    @property
+    def litestar(self) -> Litestar:
+        """A Litestar app that has all routes, for what goes through them."""
+        return self.app.documentation.app()
 
     def core_routes(self) -> list[Any]:
         """Return the routes at fixed addresses."""

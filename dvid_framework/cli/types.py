@@ -9,7 +9,7 @@ from cyclopts import App
 
 from dvid_framework.cli.service import Where, open_service, path_of
 from dvid_framework.cli.showing import AsJson, say, show
-from dvid_framework.http.app import routes_of_type
+from dvid_framework.http.all_routes import routes_of_type
 from dvid_framework.http.help import type_help
 from dvid_framework.plugins import Plugins
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
+
+from dvid_framework.http.work import WorkPool
 
 __all__ = ["Answer", "Bytes", "Later", "Parts", "Pieces", "binary", "empty", "json_answer", "text_answer"]
 
@@ -17,6 +19,14 @@ Answer = ASGIApp
 Buffer = bytes | bytearray | memoryview
 _json = msgspec.json.Encoder().encode
 _Headers = list[tuple[bytes, bytes]]
+_R = TypeVar("_R")
+
+
+def _start(executor: Executor, function: Callable[[], _R]) -> asyncio.Future[_R]:
+    """Have a function called in a thread."""
+    if isinstance(executor, WorkPool):
+        return executor.start(function)
+    return asyncio.get_running_loop().run_in_executor(executor, function)
 
 
 def _headers(media_type: str, length: int | None, extra: Mapping[str, str] | None) -> _Headers:
@@ -98,17 +108,16 @@ class Pieces:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         del scope, receive
-        loop = asyncio.get_running_loop()
 
         def advance() -> Buffer | None:
             return next(self._pieces, None)
 
         try:
-            piece = await loop.run_in_executor(self._executor, advance)
+            piece = await _start(self._executor, advance)
             start: Any = {"type": "http.response.start", "status": 200, "headers": self._headers}
             await send(start)
             while piece is not None:
-                coming = loop.run_in_executor(self._executor, advance)
+                coming = _start(self._executor, advance)
                 part: Any = {"type": "http.response.body", "body": piece, "more_body": True}
                 try:
                     await send(part)
@@ -137,7 +146,7 @@ class Later:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make it, and send it."""
-        answer = await asyncio.get_running_loop().run_in_executor(self._executor, self._make)
+        answer = await _start(self._executor, self._make)
         await answer(scope, receive, send)
 
 

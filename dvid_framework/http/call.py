@@ -7,6 +7,7 @@ import contextvars
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
@@ -213,8 +214,7 @@ class _BodyRequest(litestar.Request[Any, Any, Any]):
     async def run(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Run a function that takes more than a millisecond in the server's thread pool."""
         context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.server.pool, lambda: context.run(function, *args, **kwargs))
+        return await self.server.pool.start(partial(context.run, function, *args, **kwargs))
 
 
 class CoreRequest(_BodyRequest):

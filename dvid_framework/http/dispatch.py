@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -23,9 +24,10 @@ from dvid_framework.http.errors import error_answer, page_not_found
 from dvid_framework.http.following import Afterwards, must_wait
 from dvid_framework.http.pages import page_headers
 from dvid_framework.http.places import Place, Places
-from dvid_framework.http.table import MOUNT, CoreTable, TypeTable, allow
+from dvid_framework.http.table import MOUNT, Bound, CoreTable, TypeTable, allow
 
 if TYPE_CHECKING:
+    from dvid_framework.http.documentation import Documentation
     from dvid_framework.server import Server
 
 __all__ = ["BEGUN", "Begun", "Dispatch", "Meter"]
@@ -43,7 +45,13 @@ class Dispatch:
     """The outermost ASGI application."""
 
     def __init__(
-        self, server: Server, app: ASGIApp, core: CoreTable, types: dict[str, TypeTable], pages: list[list[str]]
+        self,
+        server: Server,
+        app: ASGIApp,
+        core: CoreTable,
+        types: dict[str, TypeTable],
+        pages: list[list[str]],
+        documentation: Documentation,
     ) -> None:
         """Put it before an application.
 
@@ -53,6 +61,7 @@ class Dispatch:
             core: the core's addresses.
             types: those below instances, by type.
             pages: first segments of what the application answers outside of `/api`.
+            documentation: what answers below `/schema`.
         """
         self._server = server
         self._app = app
@@ -61,7 +70,8 @@ class Dispatch:
         self._places = Places(server.repos, server.instances, types)
         self._guard, self._cors = server.guard, server.cors
         self._web_client = server.web_client
-        self._pages = pages
+        self._pages = [*pages, ["schema"]]
+        self.documentation = documentation
         self._asks_first = self._guard is not None or self._cors is not None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -190,7 +200,7 @@ class Dispatch:
             return self._web_client.answer(segments) or page_not_found()
         if call.method == "HEAD":
             changes["method"] = "GET"
-        return self._app
+        return self.documentation if segments[:1] == ["schema"] else self._app
 
     def _fixed(self, changes: Any, call: Call, path: str, segments: list[str]) -> Answer:
         methods = self._core.methods(segments)
@@ -207,7 +217,8 @@ class Dispatch:
             return point(call)
         changes["method"] = options.method
         changes["path"] = "/" + "/".join(segments)
-        return self._app
+        direct = self._core.directs[options]
+        return self._app if direct is None else direct.answer(call, segments)
 
     def _refuse_if_locked(self, call: Call, segments: list[str]) -> None:
         """Actions of a committed node that change it; commit itself is judged where it is done."""
@@ -242,9 +253,14 @@ class Dispatch:
             return point.function(call)
         changes["method"] = bound.options.method
         changes["path"] = f"{MOUNT}/{record.type_name}/{'/'.join(call.segments[: len(bound.pattern)])}"
-        if waits:
-            return Afterwards(self._server.catching_up, call, lambda: point(call) if point is not None else self._app)
-        return self._app
+        make = partial(self._made, call, bound)
+        return Afterwards(self._server.catching_up, call, make) if waits else make()
+
+    def _made(self, call: Call, bound: Bound) -> Answer:
+        """Return the answer of a route below an instance."""
+        if bound.point is not None:
+            return bound.point(call)
+        return self._app if bound.direct is None else bound.direct.answer(call, call.segments)
 
 
 class Begun:

@@ -30,6 +30,7 @@ class RouteOptions:
         mutates: whether it is refused on a committed version. The method does not tell: some POSTs only read.
         template: the path as declared, such as `/key/{key:str}`.
         itself: whether the declared method is answered, or only the other ones.
+        plain: whether no option of Litestar's own was given.
     """
 
     method: str
@@ -37,6 +38,7 @@ class RouteOptions:
     mutates: bool
     template: str
     itself: bool = True
+    plain: bool = True
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -45,7 +47,8 @@ class RouteOptions:
 
 
 def _route(method: str, path: str, also: Sequence[str], mutates: bool, options: dict[str, Any]) -> _Decorator:
-    chosen = RouteOptions(method, tuple(also), mutates, path, options.pop("itself", True))
+    itself = options.pop("itself", True)
+    chosen = RouteOptions(method, tuple(also), mutates, path, itself, plain=not options)
     status, methods = options.pop("status_code", 200), [HttpMethod(method)]
     return litestar_route(path, http_method=methods, status_code=status, opt={OPTION: chosen}, **options)
 

@@ -10,9 +10,11 @@ from typing import Any
 from litestar.handlers import HTTPRouteHandler
 
 from dvid_framework.errors import BadRequest
+from dvid_framework.http.call import CoreRequest, InstanceRequest
+from dvid_framework.http.direct import Direct, direct
 from dvid_framework.http.routing import OPTION, PointRead, RouteOptions
 
-__all__ = ["MOUNT", "CoreTable", "TypeTable", "options_of"]
+__all__ = ["MOUNT", "Bound", "CoreTable", "TypeTable", "options_of"]
 
 MOUNT = "/_t"
 """Hidden prefix of the types' routes."""
@@ -28,6 +30,17 @@ def options_of(handler: Any) -> RouteOptions | None:
     return options if isinstance(options, RouteOptions) else None
 
 
+def _direct(
+    handler: Any, options: RouteOptions, request_class: type[CoreRequest | InstanceRequest[Any]]
+) -> Direct | None:
+    """Return how dispatch calls a route itself, if it can."""
+    if isinstance(handler, PointRead) or not options.plain:
+        return None
+    parts = [part for part in options.template.split("/") if part]
+    names = [part[1:-1].partition(":")[0] if _PARAMETER.fullmatch(part) else "" for part in parts]
+    return direct(handler, names, request_class)
+
+
 def _pattern(template: str) -> tuple[str | None, ...]:
     return tuple(None if _PARAMETER.fullmatch(part) else part for part in template.split("/") if part)
 
@@ -38,10 +51,18 @@ def allow(methods: Iterable[str]) -> str:
 
 
 class CoreTable:
-    """The fixed addresses, and which methods each answers."""
+    """The fixed addresses, and which methods each answers.
+
+    Attributes:
+        points: the point reads.
+        directs: how dispatch calls the others; None for those that Litestar must call.
+        for_litestar: the routes that it must call.
+    """
 
     def __init__(self, handlers: Iterable[HTTPRouteHandler | PointRead]) -> None:
         self.points: dict[RouteOptions, PointRead] = {}
+        self.directs: dict[RouteOptions, Direct | None] = {}
+        self.for_litestar: list[HTTPRouteHandler] = []
         self._by_length: dict[int, list[tuple[tuple[str | None, ...], dict[str, RouteOptions]]]] = {}
         for handler in handlers:
             options = options_of(handler)
@@ -49,6 +70,9 @@ class CoreTable:
                 continue
             if isinstance(handler, PointRead):
                 self.points[options] = handler
+            chosen = self.directs[options] = _direct(handler, options, CoreRequest)
+            if chosen is None and not isinstance(handler, PointRead):
+                self.for_litestar.append(handler)
             pattern = _pattern(options.template)
             known = self._by_length.setdefault(len(pattern), [])
             methods = next((found for other, found in known if other == pattern), None)
@@ -71,24 +95,29 @@ class CoreTable:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
+class Bound:
     """A route below instances of one type."""
 
     options: RouteOptions
     pattern: tuple[str | None, ...]
     point: PointRead | None
+    direct: Direct | None
 
 
 class TypeTable:
     """The routes of one datatype by keyword.
 
     What follows the longest pattern of a keyword is ignored, as in the original.
+
+    Attributes:
+        for_litestar: the routes that dispatch can't call itself.
     """
 
     def __init__(self, type_name: str, routes: Iterable[Any]) -> None:
         self.type_name = type_name
-        self._routes: dict[str, list[_Bound]] = {}
-        self._only: dict[tuple[str, str], _Bound] = {}
+        self._routes: dict[str, list[Bound]] = {}
+        self._only: dict[tuple[str, str], Bound] = {}
+        self.for_litestar: list[HTTPRouteHandler] = []
         for handler in routes:
             options = options_of(handler)
             if options is None:
@@ -97,7 +126,10 @@ class TypeTable:
             if not pattern or pattern[0] is None:
                 raise TypeError(f"route {options.template!r} of {type_name} does not begin with a keyword")
             point = handler if isinstance(handler, PointRead) else None
-            self._routes.setdefault(pattern[0], []).append(_Bound(options, pattern, point))
+            chosen = _direct(handler, options, InstanceRequest)
+            if point is None and chosen is None:
+                self.for_litestar.append(handler)
+            self._routes.setdefault(pattern[0], []).append(Bound(options, pattern, point, chosen))
         for routes_of_keyword in self._routes.values():
             routes_of_keyword.sort(key=lambda bound: -len(bound.pattern))
         self._find_unambiguous()
@@ -127,7 +159,7 @@ class TypeTable:
             if method in bound.options.methods and bound.options.method not in ("GET", "HEAD")
         )
 
-    def match(self, method: str, segments: Sequence[str], name: str, header: Callable[[bytes], str | None]) -> _Bound:
+    def match(self, method: str, segments: Sequence[str], name: str, header: Callable[[bytes], str | None]) -> Bound:
         """Return the route for a method and the path below the instance; its pattern tells how much of it is taken.
 
         Raises:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextvars import ContextVar
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
 from dvid_framework.errors import Unavailable
@@ -35,7 +38,7 @@ class RequestWork:
         self.admitted = False
 
 
-_Item = tuple[Future[Any], Callable[[], Any]]
+_Item = Callable[[], None]
 _current: ContextVar[RequestWork | None] = ContextVar("dvid_request_work", default=None)
 
 
@@ -49,8 +52,11 @@ class WorkPool(Executor):
     """
 
     def __init__(self, threads: int, of_client: int, in_all: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="work", initializer=_yield_to_others)
         self._free = threads
+        self._idle = 0  # threads that wait, and for which nothing is ready
+        self._ready: SimpleQueue[_Item | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._ended = False
         self._of_client, self._in_all = of_client, in_all
         self._lock = threading.Lock()
         self._waiting: OrderedDict[str, deque[_Item]] = OrderedDict()
@@ -94,28 +100,55 @@ class WorkPool(Executor):
         Raises:
             Unavailable: too many requests wait already, of this client or of all.
         """
-        work, future = _current.get(), Future[_R]()
-        item = (future, lambda: function(*args, **kwargs))
+        future = Future[_R]()
+        self._add(partial(_do, future, partial(function, *args, **kwargs)))
+        return future
+
+    def start(self, function: Callable[[], _R]) -> asyncio.Future[_R]:
+        """As `submit`, for who is on an event loop: this is what `run_in_executor` does, in half the time.
+
+        Raises:
+            Unavailable: too many requests wait already, of this client or of all.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[_R] = loop.create_future()
+        self._add(partial(_do_for_loop, loop, future, function))
+        return future
+
+    def _add(self, item: _Item) -> None:
+        work, fresh = _current.get(), None
         with self._lock:
+            if self._ended:
+                raise RuntimeError("the threads have ended")
             if work is not None and not work.admitted:
                 self._admit(work)
             if not self._free:
                 self._waiting.setdefault(work.client if work else "", deque()).append(item)
-                return future
+                return
             self._free -= 1
-        self._threads.submit(self._work, item)
-        return future
+            if self._idle:
+                self._idle -= 1
+            else:
+                name = f"work_{len(self._threads)}"
+                fresh = threading.Thread(target=self._work, name=name, daemon=True)
+                self._threads.append(fresh)
+        self._ready.put(item)
+        if fresh is not None:
+            fresh.start()
 
-    def _work(self, item: _Item | None) -> None:
+    def _work(self) -> None:
+        _yield_to_others()
+        item = self._ready.get()
         while item is not None:
-            _do(*item)
-            item = self._next()
+            item()
+            item = self._next() or self._ready.get()
 
     def _next(self) -> _Item | None:
         """Return what the next client has waited for longest; give the thread back if there is nothing."""
         with self._lock:
             if not self._waiting:
                 self._free += 1
+                self._idle += 1
                 return None
             client, queue = self._waiting.popitem(last=False)
             item = queue.popleft()
@@ -125,7 +158,14 @@ class WorkPool(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the threads once all that waits is done."""
-        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+        del cancel_futures
+        with self._lock:
+            self._ended, threads = True, list(self._threads)
+        for _ in threads:
+            self._ready.put(None)
+        if wait:
+            for thread in threads:
+                thread.join()
 
 
 def _do(future: Future[Any], function: Callable[[], Any]) -> None:
@@ -137,6 +177,27 @@ def _do(future: Future[Any], function: Callable[[], Any]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+def _do_for_loop(loop: asyncio.AbstractEventLoop, future: asyncio.Future[_R], function: Callable[[], _R]) -> None:
+    if future.cancelled():  # only to save work: it may be so in a moment
+        return
+    try:
+        settle = partial(_succeed, future, function())
+    except BaseException as error:  # noqa: BLE001 - likewise
+        settle = partial(_fail, future, error)
+    with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
+        loop.call_soon_threadsafe(settle)
+
+
+def _succeed(future: asyncio.Future[_R], result: _R) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
 
 
 def _yield_to_others() -> None:

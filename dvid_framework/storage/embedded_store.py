@@ -46,6 +46,7 @@ class EmbeddedStore(Store):
     def __init__(self, database: Database, path: Path, lock_file: int, buffer_bytes: int) -> None:
         self._database = database
         self._path = path
+        self._folder = str(path)
         self._lock_file: int | None = lock_file
         self._buffer_bytes = buffer_bytes
         self._closing = threading.Lock()
@@ -168,7 +169,7 @@ class EmbeddedStore(Store):
 
     def _has_room(self, count: int) -> bool:
         """Tell whether there is room for a batch, and for all logs to be written anew as tables."""
-        files = os.statvfs(self._path)
+        files = os.statvfs(self._folder)
         free = files.f_bavail * files.f_frsize
         if free > 2 * self._buffer_bytes + 2 * count + _SPARE_BYTES:
             return True  # there are never more than two logs
@@ -188,14 +189,14 @@ class EmbeddedStore(Store):
             self._check_health()
         # Not an empty synced batch: that would sync the present log file alone, and a write just before may be in
         # the one that was just rotated out, unsynced, while its table is still being made.
-        with self._database.use():
-            sizes = {log.name: self._sync_file(log) for log in self._path.glob("*.log")}
+        with self._database.use(), os.scandir(self._folder) as files:
+            sizes = {file.name: self._sync_file(file) for file in files if file.name.endswith(".log")}
             self._synced_logs = {name: size for name, size in sizes.items() if size}
 
-    def _sync_file(self, log: Path) -> int:
+    def _sync_file(self, log: os.DirEntry[str]) -> int:
         """Sync a log; returns how long it was before, and 0 if there is none any more."""
         try:
-            file = os.open(log, os.O_RDONLY)
+            file = os.open(log.path, os.O_RDONLY)
         except FileNotFoundError:
             return 0  # its table is complete and synced, so it was removed
         try:

@@ -33,7 +33,7 @@ def check_uuid(text: str) -> str:
 def now_rfc3339() -> str:
     """Return the time now, UTC, RFC 3339 with nanoseconds."""
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09d}Z"
 
 
 def log_time() -> str:

@@ -110,6 +110,43 @@ def test_what_nobody_waits_for_any_more_is_not_done(pool: WorkPool, gate: Gate) 
     assert pool.submit(lambda: list(gate.order)).result(10) == ["first"]
 
 
+def test_an_event_loop_gets_results_and_errors_and_gives_up(pool: WorkPool, gate: Gate) -> None:
+    def fail() -> None:
+        raise ValueError("as told")
+
+    async def main() -> None:
+        first = pool.start(lambda: gate.pass_through("first"))
+        waiting = pool.start(lambda: gate.pass_through("given up"))
+        failing = pool.start(fail)
+        waiting.cancel()
+        gate.open.set()
+        assert await first == "first"
+        with pytest.raises(ValueError, match="as told"):
+            await failing
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(main())
+    assert gate.order == ["first"]
+
+
+def test_work_that_outlives_its_loop_disturbs_nobody(pool: WorkPool, gate: Gate) -> None:
+    async def main() -> None:
+        pool.start(lambda: gate.pass_through("late"))
+
+    asyncio.run(main())
+    gate.open.set()
+    assert pool.submit(lambda: list(gate.order)).result(10) == ["late"]
+
+
+def test_nothing_is_taken_after_the_end() -> None:
+    pool = WorkPool(1, 3, 5)
+    assert pool.submit(lambda: 1).result(10) == 1
+    pool.shutdown()
+    with pytest.raises(RuntimeError, match="ended"):
+        pool.submit(lambda: 2)
+
+
 def test_a_shutdown_waits_for_all(gate: Gate) -> None:
     pool = WorkPool(2, 100, 100)
     futures = [pool.submit(gate.pass_through, str(number)) for number in range(30)]

@@ -13,7 +13,7 @@ import pytest
 
 from dvid_framework.config import AuthSettings, Config
 from dvid_framework.http.access.tokens import SECRET
-from dvid_framework.http.app import routes_of_type
+from dvid_framework.http.all_routes import routes_of_type
 from dvid_framework.http.dispatch import Dispatch
 from dvid_framework.http.table import MOUNT, options_of
 from dvid_framework.plugins import Plugins

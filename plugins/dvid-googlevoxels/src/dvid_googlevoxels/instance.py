@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dvid_framework.api import Instance, InstanceContext, VersionRecord
 from dvid_googlevoxels.model import Geometry, GoogleVoxelsSettings, highest_resolution, scales_by_plane
-from dvid_googlevoxels.service import BrainMaps
+
+if TYPE_CHECKING:
+    from dvid_googlevoxels.service import BrainMaps
 
 __all__ = ["GoogleVoxelsInstance"]
 
@@ -45,6 +47,8 @@ class GoogleVoxelsInstance(Instance):
         Raises:
             BadRequest: the configuration is wrong.
         """
+        from dvid_googlevoxels.service import BrainMaps  # noqa: PLC0415 - servers without such a volume start without its libraries
+
         with self._opening:
             if self._service is None:
                 self._service = BrainMaps(self.settings.jwt_file, self.instances.options("googlevoxels"))

@@ -12,7 +12,6 @@ from dvid_googlevoxels.codec import parse_volume
 from dvid_googlevoxels.instance import GoogleVoxelsInstance
 from dvid_googlevoxels.model import GoogleVoxelsSettings
 from dvid_googlevoxels.routes import ROUTES
-from dvid_googlevoxels.service import BrainMaps
 
 __all__ = ["GoogleVoxels", "dvid_datatypes"]
 
@@ -62,6 +61,8 @@ class GoogleVoxels(Datatype):
             BadRequest: the key is none, or the service refuses.
             BadGateway: the service fails.
         """
+        from dvid_googlevoxels.service import BrainMaps  # noqa: PLC0415 - as for instances
+
         assert isinstance(settings, GoogleVoxelsSettings)
         service = BrainMaps(settings.jwt_file, instances.options("googlevoxels"))
         try:

@@ -9,9 +9,9 @@ are no UTF-8 pass as surrogates.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from litestar.types import ASGIApp, Receive, Send
@@ -35,6 +35,7 @@ __all__ = ["BEGUN", "Begun", "Dispatch", "Meter"]
 BEGUN = "dvid.begun"
 """Key of a `Begun` in an ASGI scope."""
 
+_R = TypeVar("_R")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHILD_MAKERS = frozenset({"branch", "newversion", "tag"})
 _AT_ONCE_BYTES = 1 << 16  # a longer answer is sent piece by piece, as the other side takes it
@@ -92,7 +93,7 @@ class Dispatch:
         try:
             if answer is None and self._asks_first:
                 answer = await self._ask_first(call, meter.client)
-                work.client = call.proven or work.client
+            work.client = call.proven or work.client
             if answer is None:
                 answer = self._answer(begun)
             scope.update(begun.changes)
@@ -117,20 +118,26 @@ class Dispatch:
             client: address of the other side.
 
         Returns:
-            The answer if that was all; else what `__call__` goes on from; None where it must be asked first who asks.
+            The answer if that was all; else what `__call__` goes on from; None where a gateway may be waited for.
         """
-        if self._asks_first:
+        if self._guard is not None and self._guard.waits:
             return None
         begun = self._new_call("GET", raw, query, headers)
         call = begun.call
+        answer: Answer | None = None
         try:
-            answer = self._answer(begun)
+            if self._asks_first:
+                answer = _at_once(self._ask_first(call, client))
+            if answer is None:
+                answer = self._answer(begun)
         except Exception as error:  # noqa: BLE001 - as in `__call__`
             answer = error_answer(error, call.path, call.instance is not None)
         if not isinstance(answer, Bytes) or len(answer.body) > _AT_ONCE_BYTES:
             begun.answer = answer
             return begun
         call.finish()
+        if self._cors is not None and (extra := self._cors.headers(headers, call.path)):
+            answer = Bytes(answer.status, [*answer.headers, *extra], answer.body)
         if call.path not in _SILENT:
             sent = _Sent(answer.status, len(answer.body), client)
             self._server.activity.request(call, sent, time.perf_counter() - begun.began)
@@ -261,6 +268,17 @@ class Dispatch:
         if bound.point is not None:
             return bound.point(call)
         return self._app if bound.direct is None else bound.direct.answer(call, call.segments)
+
+
+def _at_once(asking: Coroutine[Any, Any, _R]) -> _R:
+    """Return what a coroutine returns that waits for nothing."""
+    try:
+        asking.send(None)
+    except StopIteration as done:
+        result: _R = done.value
+        return result
+    asking.close()
+    raise RuntimeError("it waits for something")
 
 
 class Begun:

@@ -46,6 +46,7 @@ class Guard:
 
     Attributes:
         enforces: whether repos are guarded at all.
+        waits: whether finding out who asks may wait for somebody else.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Guard:
         self._blocklist = blocklist
         self._cors = cors
         self.enforces = mode is not _nobody_is_asked
+        self.waits = isinstance(mode, DsgMode) or isinstance(internal, DsgMode)
 
     def check_blocked(self, call: Call, peer: str) -> None:
         """Refuse users and addresses that are not served.

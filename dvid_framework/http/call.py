@@ -175,6 +175,19 @@ class _BodyRequest(litestar.Request[Any, Any, Any]):
             TooLarge: it is longer. A declared length is checked before anything is read.
             Unavailable: bodies of other requests take all the memory set aside for them.
         """
+        pieces = await self.read_pieces(limit)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def read_pieces(self, limit: int | None = None) -> list[bytes]:
+        """Return the whole body in the pieces that it came in, for those who need no copy of it in one.
+
+        Args:
+            limit: how many bytes it may have; the configured `limits.body_bytes` by default.
+
+        Raises:
+            TooLarge: it is longer. A declared length is checked before anything is read.
+            Unavailable: bodies of other requests take all the memory set aside for them.
+        """
         most = self.server.limits.body_bytes if limit is None else limit
         declared = self.call.header(b"content-length")
         expected = int(declared) if declared and declared.isascii() and declared.isdigit() else 0
@@ -199,7 +212,7 @@ class _BodyRequest(litestar.Request[Any, Any, Any]):
                 chunks.append(chunk)
                 if not message.get("more_body"):
                     break
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            return chunks
         finally:
             budget.give_back(held)
 

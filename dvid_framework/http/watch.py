@@ -150,6 +150,11 @@ class WatchedProtocol(HttpToolsProtocol):
         self._body_bytes = 0
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        if not self.cycle.body:
+            self.cycle.body = b""  # type: ignore[assignment]  # taken as it is; a bytearray costs two copies more
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._expects_body = False
         self._discarded = None

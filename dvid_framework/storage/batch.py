@@ -26,6 +26,11 @@ class Batch:
         self._operations.append((key, None))
         self.stored_bytes += len(key)
 
+    def add(self, operations: list[tuple[bytes, bytes | None]], stored_bytes: int) -> None:
+        """Append operations, and count their bytes."""
+        self._operations += operations
+        self.stored_bytes += stored_bytes
+
     def extend(self, other: Batch) -> None:
         """Append the operations of another batch."""
         self._operations.extend(other._operations)

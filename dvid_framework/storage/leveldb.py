@@ -25,6 +25,8 @@ __all__ = ["LevelDBEngine", "LevelDBStore"]
 
 _BUFFER_BYTES = 128 << 20  # write buffer and table file: large values without long stalls of compaction
 _CACHE_BYTES = 64 << 20
+_SPARE_UNITS = 2
+_SPARE_BYTES = 24 << 20  # of a batch that is kept: LevelDB then need not grow a new one, copy by copy
 
 
 class LevelDBStore(EmbeddedStore):
@@ -35,6 +37,7 @@ class LevelDBStore(EmbeddedStore):
     def __init__(self, database: Database, path: Path, lock_file: int, buffer_bytes: int) -> None:
         super().__init__(database, path, lock_file, buffer_bytes)
         self._shared = SharedSnapshot(database)
+        self._spare: list[tuple[Any, Any]] = []  # databases, and batches of theirs that were written
 
     def reader(self, source: Any) -> Reader:
         return LevelDBReader(source)
@@ -55,8 +58,7 @@ class LevelDBStore(EmbeddedStore):
 
     def prepare(self, source: Any, batch: Batch) -> Callable[[], None]:
         with errors_of("writing"):
-            # A transaction: without it an exception in the block would still write what was put before.
-            unit = source.write_batch(transaction=True)
+            unit = self._unit(source)
             put, delete = unit.put, unit.delete
             for key, value in batch:
                 if value is None:
@@ -67,8 +69,27 @@ class LevelDBStore(EmbeddedStore):
         def write() -> None:
             with errors_of("writing"):
                 unit.write()
+            if batch.stored_bytes <= _SPARE_BYTES and len(self._spare) < _SPARE_UNITS:
+                unit.clear()
+                self._spare.append((source, unit))
 
         return write
+
+    def close(self) -> None:
+        self._spare.clear()
+        super().close()
+
+    def _unit(self, source: Any) -> Any:
+        """Return an empty batch of an open database."""
+        while self._spare:
+            try:
+                owner, unit = self._spare.pop()
+            except IndexError:
+                break  # another thread took it
+            if owner is source:
+                return unit
+        # A transaction: without it an exception in the block would still write what was put before.
+        return source.write_batch(transaction=True)
 
 
 class LevelDBEngine(EmbeddedEngine):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.blobs import add_blob
 from dvid_framework.storage.envelope import NONE, seal_value
 from dvid_framework.storage.log import CommitLog
+from dvid_framework.storage.sealing import Buffer, PutKeys, seal_puts
 from dvid_framework.versions.ids import now_rfc3339
 from dvid_framework.versions.record import Mutation
 
@@ -98,6 +99,21 @@ class Txn:
         key = encoded + self._value_tail
         self._batch.put(key, seal_value(key, value, self._codec if codec is None else codec))
         self._batch.delete(encoded + self._tombstone_tail)
+        self._check_size()
+
+    def put_many(self, type_keys: Sequence[bytes], values: Sequence[Buffer], codec: int | None = None) -> None:
+        """Set many type keys at this version, quicker than one by one.
+
+        Args:
+            type_keys: each once.
+            values: one for each key.
+            codec: as in `put`.
+
+        Raises:
+            TooLarge: the transaction is over its limit of stored bytes.
+        """
+        names = PutKeys(self._prefix, self._value_tail, self._tombstone_tail)
+        self._batch.add(*seal_puts(names, type_keys, values, self._codec if codec is None else codec))
         self._check_size()
 
     def put_shared(self, type_key: bytes, value: bytes, codec: int = NONE) -> None:

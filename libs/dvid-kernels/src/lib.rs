@@ -32,10 +32,12 @@ mod reading;
 mod record_changes;
 mod record_reading;
 mod runs;
+mod sealing;
 mod segmentation;
 mod session;
 mod splitting;
 mod target;
+mod voxel_writing;
 mod voxels;
 mod wire;
 mod writing;
@@ -53,6 +55,8 @@ fn _dvid_kernels(module: &Bound<PyModule>) -> PyResult<()> {
     splitting::register(module)?;
     record_reading::register(module)?;
     json_points::register(module)?;
+    sealing::register(module)?;
     voxels::register(module)?;
+    voxel_writing::register(module)?;
     messages::register(module)
 }

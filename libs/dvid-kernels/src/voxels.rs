@@ -17,14 +17,14 @@ pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Codec {
+pub enum Codec {
     None,
     Lz4,
     Gzip,
 }
 
 impl Codec {
-    fn named(name: &str) -> Outcome<Codec> {
+    pub fn named(name: &str) -> Outcome<Codec> {
         match name {
             "none" => Ok(Codec::None),
             "lz4" => Ok(Codec::Lz4),
@@ -79,7 +79,7 @@ fn unlz4(payload: &[u8], room: &mut [u8]) -> Outcome<()> {
     }
 }
 
-fn block_bytes(shape: Three) -> Outcome<usize> {
+pub fn block_bytes(shape: Three) -> Outcome<usize> {
     let size = shape.0.checked_mul(shape.1).and_then(|n| n.checked_mul(shape.2)).unwrap_or(0);
     if size == 0 || size > MOST_BYTES { Fault::argument("the size of a block is out of range") } else { Ok(size) }
 }

@@ -139,3 +139,45 @@ def test_a_volume_is_cut_into_blocks() -> None:
 def test_a_block_that_no_jpeg_can_hold_is_refused() -> None:
     with pytest.raises(VoxelFormatError, match="too large for a JPEG"):
         encode_block(bytes(70_000), "jpeg", 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    block=st.tuples(*[st.integers(1, 5)] * 3),
+    grid=st.tuples(*[st.integers(1, 3)] * 3),
+    voxel_bytes=st.sampled_from([1, 2, 8]),
+    codec=st.sampled_from(CODECS[:3]),
+    threads=st.integers(1, 3),
+    data=st.data(),
+)
+def test_a_volume_in_pieces_is_cut_into_blocks(
+    block: tuple[int, int, int],
+    grid: tuple[int, int, int],
+    voxel_bytes: int,
+    codec: Any,
+    threads: int,
+    data: st.DataObject,
+) -> None:
+    size = tuple(side * count for side, count in zip(block, grid, strict=True))
+    volume = volume_of((*size[::-1], voxel_bytes), "uint8")
+    body, count = volume.tobytes(), int(np.prod(grid))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=9)))
+    pieces = [body[first:last] for first, last in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    chosen = data.draw(st.none() | st.lists(st.integers(0, count - 1)))
+    expected = numpy_kernels.encode_blocks(volume, block, "none", 1, 1)
+    bytes_of_block = len(expected[0])
+    for implementation in IMPLEMENTATIONS.values():
+        blocks = implementation.encode_pieces(pieces, size, block, voxel_bytes, codec, 1, threads, chosen)
+        decoded = numpy_kernels.decode_blocks(blocks, codec, bytes_of_block, 1)
+        assert decoded == [expected[number] for number in (range(count) if chosen is None else chosen)]
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize(
+    ("pieces", "size"), [([bytes(63)], (4, 4, 4)), ([bytes(60)], (4, 5, 3)), ([], (4, 4, 4)), ([bytes(65)], (4, 4, 4))]
+)
+def test_pieces_that_are_no_whole_blocks_are_refused(
+    implementation: str, pieces: list[bytes], size: tuple[int, int, int]
+) -> None:
+    with pytest.raises(ValueError):
+        IMPLEMENTATIONS[implementation].encode_pieces(pieces, size, (4, 4, 4), 1, "lz4", 1, 1)

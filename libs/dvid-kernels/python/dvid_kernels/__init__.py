@@ -21,6 +21,7 @@ from dvid_kernels._dvid_kernels import (
     encode_chunks,
     encode_mapping_ops,
     encode_segmentation,
+    encode_voxel_pieces,
     first_voxels,
     index_messages,
     json_points,
@@ -36,6 +37,7 @@ from dvid_kernels._dvid_kernels import (
     record_supervoxel_sizes,
     relabel_block,
     relabel_payloads,
+    seal_puts,
     split_blocks,
     write_blocks,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "encode_chunks",
     "encode_mapping_ops",
     "encode_segmentation",
+    "encode_voxel_pieces",
     "first_voxels",
     "index_messages",
     "json_points",
@@ -76,6 +79,7 @@ __all__ = [
     "record_supervoxel_sizes",
     "relabel_block",
     "relabel_payloads",
+    "seal_puts",
     "split_blocks",
     "write_blocks",
 ]

@@ -153,4 +153,15 @@ def read_voxel_blocks(
     background: int,
     threads: int,
 ) -> None: ...
+def seal_puts(
+    prefix: bytes,
+    value_tail: bytes,
+    tombstone_tail: bytes,
+    type_keys: Sequence[bytes],
+    values: Sequence[_Buffer],
+    codec: int,
+) -> tuple[list[tuple[bytes, bytes | None]], int]: ...
+def encode_voxel_pieces(
+    pieces: Sequence[_Buffer], size: _Shape, shape: _Shape, codec: str, threads: int, chosen: Sequence[int] | None
+) -> list[bytes]: ...
 def decode_voxel_blocks(blocks: Sequence[_Buffer], codec: str, size: int, threads: int) -> list[bytes]: ...

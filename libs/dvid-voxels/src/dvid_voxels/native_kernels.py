@@ -14,7 +14,7 @@ from dvid_voxels.errors import VoxelFormatError
 from dvid_voxels.geometry import Triple
 from dvid_voxels.numpy_kernels import encode_blocks
 
-__all__ = ["decode_blocks", "encode_blocks", "read_voxel_blocks"]
+__all__ = ["decode_blocks", "encode_blocks", "encode_pieces", "read_voxel_blocks"]
 
 #: Bytes of voxels that are decoded or copied quicker than a thread is started.
 _WORTH_THREADS = 2 << 20
@@ -89,3 +89,36 @@ def decode_blocks(payloads: Sequence[Buffer], codec: Codec, size: int, threads: 
             )
         ]
     return decoded
+
+
+def encode_pieces(
+    pieces: Sequence[Buffer],
+    size: Triple,
+    block_size: Triple,
+    voxel_bytes: int,
+    codec: Codec,
+    level: int,
+    threads: int,
+    chosen: Sequence[int] | None = None,
+) -> list[bytes]:
+    """Cut a volume that came in pieces into blocks and compress each; see the numpy twin.
+
+    Raises:
+        VoxelFormatError: a block is too large for the codec.
+        ValueError: there are not so many bytes, or the volume is not of whole blocks.
+    """
+    if codec not in ("none", "lz4"):
+        return numpy_kernels.encode_pieces(
+            pieces, size, block_size, voxel_bytes, codec, level, threads, chosen
+        )  # other libraries compress quicker
+    (width, height, depth), (x, y, z) = size, block_size
+    work = voxel_bytes * width * height * depth
+    with _our_errors():
+        return dvid_kernels.encode_voxel_pieces(
+            [piece for piece in map(_whole, pieces) if piece is not None],
+            (voxel_bytes * width, height, depth),
+            (voxel_bytes * x, y, z),
+            codec,
+            threads if work >= _WORTH_THREADS else 1,
+            chosen,
+        )

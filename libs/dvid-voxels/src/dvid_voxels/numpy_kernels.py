@@ -12,7 +12,7 @@ from dvid_voxels.errors import VoxelFormatError
 from dvid_voxels.geometry import Triple
 from dvid_voxels.tiling import cut_blocks, paste_block
 
-__all__ = ["decode_blocks", "encode_blocks", "read_voxel_blocks"]
+__all__ = ["decode_blocks", "encode_blocks", "encode_pieces", "read_voxel_blocks"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -119,3 +119,33 @@ def encode_blocks(
         return encode_block(np.ascontiguousarray(block).data.cast("B"), codec, block_size[0], level)
 
     return _each(one, numbers, threads)
+
+
+def encode_pieces(
+    pieces: Sequence[Buffer],
+    size: Triple,
+    block_size: Triple,
+    voxel_bytes: int,
+    codec: Codec,
+    level: int,
+    threads: int,
+    chosen: Sequence[int] | None = None,
+) -> list[bytes]:
+    """Cut a volume that came in pieces into blocks and compress each.
+
+    Args:
+        pieces: its bytes (z, y, x), one behind the other.
+        size: its voxels (x, y, z), a whole number of blocks.
+        block_size: voxels of a block (x, y, z).
+        voxel_bytes: bytes of a voxel.
+        codec: how.
+        level: of gzip.
+        threads: how many to use.
+        chosen: numbers of the blocks that are wanted, x fastest, then y, z; all without it.
+
+    Raises:
+        VoxelFormatError: a block is too large for the codec.
+        ValueError: there are not so many bytes, or the volume is not of whole blocks.
+    """
+    volume = np.frombuffer(b"".join(pieces), np.uint8).reshape(*size[::-1], voxel_bytes)
+    return encode_blocks(volume, block_size, codec, level, threads, chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from dvid_voxels import kernels
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BlockWrite",
+    "blocks_of_pieces",
     "blocks_of_row",
-    "blocks_of_volume",
     "check_span",
     "check_target",
     "put_blocks",
     "store_blocks",
-    "volume_of",
 ]
 
 
@@ -64,39 +63,36 @@ def check_target(box: Box, block_size: Triple) -> None:
         raise BadRequest(f"at most {MOST_BLOCKS} blocks can be written at once")
 
 
-def volume_of(body: Buffer, box: Box, voxels: VoxelType) -> NDArray[Any]:
-    """Return the voxels of a body, (z, y, x) or (z, y, x, channel), without a copy.
-
-    Raises:
-        BadRequest: it has not the box's number of bytes.
-    """
-    size, expected = memoryview(body).nbytes, box.voxels * voxels.bytes
-    if size != expected:
-        raise BadRequest(f"{box.size} voxels are {expected} bytes, but the body has {size}")
-    behind = () if voxels.channels == 1 else (voxels.channels,)
-    return np.frombuffer(body, voxels.data_type).reshape(*box.shape, *behind)
-
-
-def blocks_of_volume(
-    volume: NDArray[Any], box: Box, block_size: Triple, form: StoredForm, inside: NDArray[np.bool_] | None = None
+def blocks_of_pieces(
+    pieces: Sequence[Buffer],
+    box: Box,
+    block_size: Triple,
+    voxels: VoxelType,
+    form: StoredForm,
+    inside: NDArray[np.bool_] | None = None,
 ) -> BlockWrite:
-    """Encode a volume of whole blocks.
+    """Encode a volume of whole blocks as it came: in pieces, which are not put together.
 
     Args:
-        volume: its voxels.
-        box: where they are.
+        pieces: its bytes, one behind the other.
+        box: where it is.
         block_size: voxels of a block (x, y, z).
+        voxels: what a voxel holds.
         form: how blocks are stored.
         inside: bool (z, y, x) of the blocks, those to write; all without it.
 
     Raises:
-        BadRequest: blocks of this size can't be stored so.
+        BadRequest: there are not as many bytes as the box has, or blocks of this size can't be stored so.
     """
+    found, expected = sum(map(len, pieces)), box.voxels * voxels.bytes
+    if found != expected:
+        raise BadRequest(f"{box.size} voxels are {expected} bytes, but the body has {found}")
     coordinates = block_coordinates(box, block_size)
     chosen = None if inside is None else np.flatnonzero(inside.ravel())
+    numbers = None if chosen is None else chosen.tolist()
     with bad_input():
-        payloads = kernels.encode_blocks(
-            volume, block_size, form.codec, form.level, THREADS, None if chosen is None else chosen.tolist()
+        payloads = kernels.encode_pieces(
+            pieces, box.size, block_size, voxels.bytes, form.codec, form.level, THREADS, numbers
         )
     return BlockWrite(coordinates if chosen is None else coordinates[chosen], payloads, Extents.of(box))
 
@@ -135,8 +131,7 @@ def blocks_of_row(
     box = _row_box(first, span, block_size)
     # One above the other, the blocks are a volume of one block's width and height.
     tower = Box((0, 0, 0), (x, y, z * span))
-    volume = volume_of(memoryview(body)[:size], tower, voxels)
-    write = blocks_of_volume(volume, tower, block_size, form)
+    write = blocks_of_pieces([memoryview(body)[:size]], tower, block_size, voxels, form)
     coordinates = block_coordinates(box, block_size)
     return BlockWrite(coordinates, write.payloads, Extents.of(box))
 
@@ -171,5 +166,4 @@ def store_blocks(instance: ImageInstance, version: VersionRecord, txn: Txn, writ
 
 def put_blocks(txn: Txn, scale: int, coordinates: NDArray[np.int64], payloads: Sequence[Buffer]) -> None:
     """Put the blocks of a scale (or of a channel, which takes its place) by their coordinates (n, 3) as x, y, z."""
-    for (x, y, z), payload in zip(coordinates.tolist(), payloads, strict=True):
-        txn.put(block_key(scale, (x, y, z)), bytes(payload), NONE)
+    txn.put_many([block_key(scale, (x, y, z)) for x, y, z in coordinates.tolist()], payloads, NONE)

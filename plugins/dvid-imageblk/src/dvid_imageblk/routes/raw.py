@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dvid_voxels.geometry import Box
 from dvid_voxels.images import MOST_JPEG_SIDE, Format, parse_format
 from dvid_voxels.shapes import Shape
@@ -20,7 +22,7 @@ from dvid_framework.api import (
 )
 from dvid_imageblk.codec import StoredForm
 from dvid_imageblk.ops.bounds import bad_input
-from dvid_imageblk.ops.ingest import BlockWrite, blocks_of_volume, check_target, volume_of
+from dvid_imageblk.ops.ingest import BlockWrite, blocks_of_pieces, check_target
 from dvid_imageblk.ops.slices import checked_slice, image_slice, isotropic_shape, stacked_image
 from dvid_imageblk.ops.volumes import WHOLE_BYTES, VolumeRead, checked_box
 from dvid_imageblk.routes.asked import NOT_DURABLE, ImageRequest, shape_of, volume_read, write_in_turn
@@ -114,10 +116,9 @@ async def isotropic_format(
     return await _answer(request, shape_of(dims, size, offset), image, isotropic=True)
 
 
-def _encode(body: bytes, read: VolumeRead, box: Box, form: StoredForm) -> BlockWrite:
-    volume = volume_of(body, box, read.voxels)
+def _encode(pieces: Sequence[bytes], read: VolumeRead, box: Box, form: StoredForm) -> BlockWrite:
     inside = None if read.inside is None else read.inside(box.blocks(read.block_size))
-    return blocks_of_volume(volume, box, read.block_size, form, inside)
+    return blocks_of_pieces(pieces, box, read.block_size, read.voxels, form, inside)
 
 
 def _check_length(request: ImageRequest, expected: int) -> None:
@@ -153,9 +154,9 @@ async def post_raw(
         raise BadRequest("only scale 0 can be written; the lower resolutions follow")
     _check_length(request, expected)
     with request.throttled(), holding_memory(request, 2 * expected):
-        body = await request.read_body()
-        write = await request.run(_encode, body, read, shape.box, instance.form)
-        del body
+        pieces = await request.read_pieces()
+        write = await request.run(_encode, pieces, read, shape.box, instance.form)
+        del pieces
         await write_in_turn(request, write)
     return empty(200, NOT_DURABLE)
 

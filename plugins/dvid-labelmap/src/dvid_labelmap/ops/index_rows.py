@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import numpy.ma  # np.unique would import it in the midst of the first write
 from dvid_labels import kernels
 from dvid_labels.types import Buffer, Labels
 from dvid_voxels.geometry import Triple

@@ -139,8 +139,7 @@ def blocks_of_volume(
 
 def put_blocks(txn: Txn, scale: int, coordinates: NDArray[np.int64], payloads: Sequence[Buffer]) -> None:
     """Add blocks of a scale to a transaction: block coordinates, int64 (n, 3) as x, y, z, and payloads."""
-    for (x, y, z), payload in zip(coordinates.tolist(), payloads, strict=True):
-        txn.put(block_key(scale, (x, y, z)), bytes(payload), NONE)
+    txn.put_many([block_key(scale, (x, y, z)) for x, y, z in coordinates.tolist()], payloads, NONE)
 
 
 def _record(txn: Txn, action: str, scale: int, coordinates: NDArray[np.int64]) -> None:

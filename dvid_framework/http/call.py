@@ -290,8 +290,12 @@ class InstanceRequest(_BodyRequest, Generic[_I]):
         """Tell whether a parameter is exactly `true`, the only text that counts."""
         return self.call.flag(name)
 
-    def begin(self, durable: bool = True) -> Txn:
+    def begin(self, durable: bool = True, wait: float | None = None) -> Txn:
         """Begin a mutation of the instance at the version, for the user and application of the request.
+
+        Args:
+            durable: whether it must survive a power loss before the answer (else: within a second).
+            wait: seconds to wait for a commit of the version; on the event loop none, elsewhere some, by default.
 
         Raises:
             Locked: the version is committed.
@@ -300,7 +304,12 @@ class InstanceRequest(_BodyRequest, Generic[_I]):
         call = self.call
         lift = call.admin or self.server.full_write
         return self.instance.begin(
-            self.version, user=call.user, app=call.app, lift_lock=lift, durable=durable, wait=_patience()
+            self.version,
+            user=call.user,
+            app=call.app,
+            lift_lock=lift,
+            durable=durable,
+            wait=_patience() if wait is None else wait,
         )
 
     def throttled(self) -> AbstractContextManager[None]:

@@ -8,8 +8,9 @@ fsync serves all the mutations that were written while the last one ran (group c
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from dvid_framework.errors import CorruptValue, StorageError
 from dvid_framework.storage import keys
@@ -19,6 +20,7 @@ from dvid_framework.storage.envelope import LZ4, open_value, seal_value
 
 __all__ = ["CommitLog", "last_mutation", "read_landmark", "read_mark"]
 
+Names: TypeAlias = Sequence[tuple[int, int]]
 _SYNC_SECONDS = 0.5  # how long an undurable mutation may wait for its fsync
 
 
@@ -84,7 +86,7 @@ class CommitLog:
                 "durable: files of it are missing or damaged; restore a copy, or remove the mark to accept the loss"
             )
 
-    def commit(self, batch: Batch, record: bytes, names: Sequence[tuple[int, int]] = ()) -> int:
+    def commit(self, batch: Batch, record: bytes, names: Names = ()) -> int:
         """Write a batch and its mutation record as one; returns the mutation's number.
 
         Args:
@@ -95,28 +97,45 @@ class CommitLog:
         Raises:
             StorageError: nothing was written.
         """
-        return self.commit_after(batch, record, names)[0]
+        return self.commit_all(batch, [(record, names)])[0][0]
 
-    def commit_after(self, batch: Batch, record: bytes, names: Sequence[tuple[int, int]]) -> tuple[int, int]:
-        """As `commit`; returns besides the epoch in which the mutation came to the first of the instances named.
+    def commit_all(self, batch: Batch, records: Sequence[tuple[bytes, Names]]) -> list[tuple[int, int]]:
+        """Write a batch of several mutations as one.
 
-        It is that of a view (`snapshot`) if no other mutation of the instance came between.
+        Args:
+            batch: the changes; the records' keys are added to it.
+            records: one for each mutation, in order, with its names; see `commit`.
+
+        Returns:
+            For each mutation its number, and the epoch in which it came to the first of the instances that it names: that
+            of a view (`snapshot`) if no other mutation of the instance came between.
+
+        Raises:
+            StorageError: nothing was written.
         """
         with self._section:
             if self._closed.is_set():
                 raise StorageError("the store is closed")
-            number = self.written + 1
-            before = self._changing.get(names[0][0], 0) if names else 0
-            key = keys.log_key(number)
-            batch.put(key, seal_value(key, record, LZ4))
-            for instance, version in names:
-                batch.put(keys.log_by_version_key(instance, version, number), b"")
-                self._changing[instance] = number
+            written: list[tuple[int, int]] = []
+            changed: dict[int, int] = {}
+            for number, (record, names) in enumerate(records, self.written + 1):
+                written.append((number, self._epoch_before(names, changed)))
+                key = keys.log_key(number)
+                batch.put(key, seal_value(key, record, LZ4))
+                for instance, version in names:
+                    batch.put(keys.log_by_version_key(instance, version, number), b"")
+                    changed[instance] = number
+            self._changing.update(changed)
             self.store.write(batch)
-            for instance, _ in names:
-                self._last[instance] = number
-            self.written = number
-        return number, before
+            self._last.update(changed)
+            self.written += len(records)
+        return written
+
+    def _epoch_before(self, names: Names, changed: Mapping[int, int]) -> int:
+        if not names:
+            return 0
+        instance = names[0][0]
+        return changed.get(instance, self._changing.get(instance, 0))
 
     def last_of(self, instance: int) -> int:
         """Return the number of the last mutation of an instance, or a later one if it has none since opening."""

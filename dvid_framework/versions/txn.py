@@ -1,5 +1,7 @@
 """A transaction: the changes of one request to an instance at a version, written as one unit with their record."""
 
+# ruff: noqa: SLF001 - transactions that are committed together know each other
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -176,17 +178,45 @@ class Txn:
 
     def commit(self) -> int:
         """Write the unit now; returns its number. Leaving the block then does nothing more."""
-        if self._committed is None and self.touched:
-            mutation = self._mutation
-            mutation.time = mutation.time or now_rfc3339()
-            names = ((mutation.instance, mutation.version),)
-            number, self._before = self._log.commit_after(self._batch, encode_mutation(mutation), names)
-            self._committed = number
-            for call in self._after:
-                call(number)
-            if self._durable:
-                self._log.make_durable(number)
+        return self.commit_behind(())
+
+    def commit_behind(self, earlier: Sequence[Txn]) -> int:
+        """Write this unit and those of earlier transactions of the same store as one, each with a record of its own.
+
+        What is visible is what it would be if they had been written in this order. A unit without changes leaves none.
+
+        Args:
+            earlier: transactions that are not committed yet, in their order.
+
+        Returns:
+            The number of this mutation; 0 if nothing was to be written.
+
+        Raises:
+            StorageError: none of them was written.
+        """
+        if self._committed is not None:
+            return self.number
+        units = [unit for unit in (*earlier, self) if unit.touched]
+        if not units:
+            return 0
+        batch = units[0]._batch
+        for unit in units[1:]:
+            batch.extend(unit._batch)
+        written = self._log.commit_all(batch, [unit._record() for unit in units])
+        for unit, (number, before) in zip(units, written, strict=True):
+            unit._committed, unit._before = number, before
+        for unit in units:
+            for call in unit._after:
+                call(unit.number)
+        if any(unit._durable for unit in units):
+            self._log.make_durable(written[-1][0])
         return self.number
+
+    def _record(self) -> tuple[bytes, Sequence[tuple[int, int]]]:
+        """Return the encoded record, and where it is found again."""
+        mutation = self._mutation
+        mutation.time = mutation.time or now_rfc3339()
+        return encode_mutation(mutation), ((mutation.instance, mutation.version),)
 
     def __enter__(self) -> Self:
         return self

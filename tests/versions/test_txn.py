@@ -339,3 +339,47 @@ def test_what_is_shared_counts_towards_the_limit(core: Core, repo: Repo) -> None
     with pytest.raises(TooLarge), txn:
         txn.put_shared(b"s", b"x" * 2000)
     assert _read(instance, repo.dag.root) == {}
+
+
+def test_several_can_be_written_as_one(any_core: Core) -> None:
+    repo = any_core.repos.create()
+    instance, root = any_core.instance(repo, "t"), repo.dag.root
+    before, told = any_core.log.written, list[tuple[str, int]]()
+    with instance.begin(root, user="a") as first, instance.begin(root) as empty, instance.begin(root, user="c") as last:
+        for name, txn in (("first", first), ("last", last)):
+            txn.put_many([b"k", name.encode()], [name.encode(), memoryview(b"1")])
+            txn.emit("put", Name=name)
+            txn.after_commit(lambda number, name=name: told.append((name, number)))
+        assert last.commit_behind([first, empty]) == before + 2
+        assert first.commit() == before + 1
+    assert (first.number, empty.number, last.number) == (before + 1, 0, before + 2)
+    assert told == [("first", before + 1), ("last", before + 2)]
+    assert _read(instance, root) == {b"k": b"last", b"first": b"1", b"last": b"1"}
+    records = instance.mutations(root)
+    assert [(record.user, record.entries[0]["Name"]) for record in records[-2:]] == [("a", "first"), ("c", "last")]
+    assert [number for number, _ in any_core.log.read(before)] == [before + 1, before + 2]
+
+
+def test_of_several_that_fail_none_is_written(tmp_path: Path) -> None:
+    store = FailingStore(MemoryStore())
+    core = Core(tmp_path, lambda: store)
+    repo = core.repos.create()
+    instance, root = core.instance(repo, "t"), repo.dag.root
+    before = core.log.written
+    first, last = instance.begin(root), instance.begin(root)
+
+    def write() -> None:
+        with first, last:
+            first.put(b"a", b"1")
+            last.put(b"b", b"1")
+            last.commit_behind([first])
+
+    store.fail_next()
+    with pytest.raises(StorageError):
+        write()
+    assert _read(instance, root) == {}
+    assert (core.log.written, first.number, last.number) == (before, 0, 0)
+    with instance.begin(root) as txn:
+        txn.put(b"c", b"1")
+    assert txn.number == before + 1
+    core.close()

@@ -15,6 +15,7 @@ from dvid_voxels.extents import Extents, extents_at
 from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import BadRequest, Instance, InstanceContext, VersionRecord, View, Work
+from dvid_labelmap.gathering import Gathering
 from dvid_labelmap.keys import EXTENTS
 from dvid_labelmap.model import LabelMapSettings, changed_settings
 from dvid_labelmap.ops.body_index import supervoxel_sizes
@@ -62,6 +63,7 @@ class LabelMapInstance(Instance):
         self.places = SupervoxelPlaces()
         self.crowd = asyncio.Semaphore(_CROWD)
         self._queues: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._gatherings: WeakValueDictionary[int, Gathering] = WeakValueDictionary()
 
     def turn(self, version: int) -> AbstractContextManager[None]:
         """Return what is held while voxels of a version are written, by its id; reads take nothing."""
@@ -70,6 +72,10 @@ class LabelMapInstance(Instance):
     def queue(self, version: int) -> asyncio.Lock:
         """Return where writers of a version wait before they take a thread, so that reads always find one."""
         return self._queues.setdefault(version, asyncio.Lock())
+
+    def gathering(self, version: int) -> Gathering:
+        """Return where writers of voxels of a version wait, by its id, to be stored together."""
+        return self._gatherings.setdefault(version, Gathering(self.queue(version)))
 
     def number_of(self, version: VersionRecord) -> int:
         """Return the id of the version whose data a version has: its own, or the root's in an unversioned instance."""

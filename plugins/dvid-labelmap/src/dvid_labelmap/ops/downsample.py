@@ -48,15 +48,23 @@ def lower_scales(
         written[parents.ravel(), places] = 1
         for parent, place, payload in zip(parents.ravel().tolist(), places.tolist(), payloads, strict=True):
             octants[parent][place] = payload
-        full: list[bool] = (written.sum(axis=1) == 8).tolist()
-        old = [
-            None if whole else _settled(view, scale, (x, y, z), block_size)
-            for whole, (x, y, z) in zip(full, low.tolist(), strict=True)
-        ]
+        old: list[Buffer | None] = [None] * len(low)
+        partial = np.flatnonzero(written.sum(axis=1) < 8)
+        for row, stored in zip(partial.tolist(), _stored(view, scale, low[partial], block_size), strict=True):
+            old[row] = stored
         with stored_blocks(scale, low.tolist()):
             made = kernels.downsample_blocks(octants, written, old, block_size, THREADS)
         yield scale, low, made
         coordinates, payloads = low, made
+
+
+def _stored(view: View, scale: int, coordinates: _Coordinates, block_size: Triple) -> list[Buffer | None]:
+    """Return stored blocks; None where there is none."""
+    places: list[Triple] = [(x, y, z) for x, y, z in coordinates.tolist()]
+    try:
+        return list(view.multi_get([block_key(scale, place) for place in places]))
+    except Conflict:
+        return [_settled(view, scale, place, block_size) for place in places]
 
 
 def _settled(view: View, scale: int, coordinate: Triple, block_size: Triple) -> Buffer | None:

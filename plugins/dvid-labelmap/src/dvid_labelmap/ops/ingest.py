@@ -151,19 +151,21 @@ def _record(txn: Txn, action: str, scale: int, coordinates: NDArray[np.int64]) -
 def store_voxels(
     instance: LabelMapInstance,
     version: VersionRecord,
-    txn: Txn,
-    write: BlockWrite,
+    txns: Sequence[Txn],
+    writes: Sequence[BlockWrite],
+    joined: BlockWrite,
     *,
     downres: bool,
     indexing: bool = True,
 ) -> None:
-    """Store blocks of scale 0 with all that follows from them, and commit.
+    """Store blocks of scale 0 with all that follows from them, and commit: one write, or several as one unit.
 
     Args:
         instance: the instance.
         version: the version.
-        txn: a transaction of both.
-        write: the blocks.
+        txns: for each write a transaction of both.
+        writes: the blocks.
+        joined: those of all writes; of several for one place the last.
         downres: whether to make the lower resolutions.
         indexing: whether the indices of bodies follow.
 
@@ -172,28 +174,29 @@ def store_voxels(
         CorruptValue: a stored low block that some of them lie in is damaged, or what is there before.
         Unavailable: the bodies of the instance are still being indexed.
     """
-    number = instance.number_of(version)
+    number, last = instance.number_of(version), txns[-1]
     instance.check_writable()
     instance.check_indexed()
     with instance.turn(number), instance.view(version) as view:
-        put_blocks(txn, 0, write.coordinates, write.payloads)
+        for txn, write in zip(txns, writes, strict=True):
+            put_blocks(txn, 0, write.coordinates, write.payloads)
+            _record(txn, "blocks", 0, write.coordinates)
+            _ = txn.mutation_id  # every write of voxels takes one
         with ExitStack() as stack:
-            lower = _lower_blocks(instance, view, write, stack) if downres else list
+            lower = _lower_blocks(instance, view, joined, stack) if downres else list
             if indexing and instance.settings.indexed_labels:
-                former = stored_payloads(view, write.coordinates)
-                index_blocks(instance, view, txn, write.coordinates, write.payloads, [former], write.counts)
+                former = stored_payloads(view, joined.coordinates)
+                index_blocks(instance, view, last, joined.coordinates, joined.payloads, [former], joined.counts)
             for scale, coordinates, payloads in lower():
-                put_blocks(txn, scale, coordinates, payloads)
+                put_blocks(last, scale, coordinates, payloads)
         own = instance.own_extents(number)
-        grown = write.extents if own is None else own.grown(write.extents)
+        grown = joined.extents if own is None else own.grown(joined.extents)
         if grown != own:
-            write_extents(txn, grown)
-        _record(txn, "blocks", 0, write.coordinates)
-        _ = txn.mutation_id  # every write of voxels takes one
+            write_extents(last, grown)
         with instance.counters.lock:
-            if write.largest:
-                instance.counters.raise_to(txn, number, write.largest, instance.members(version))
-            txn.commit()
+            if joined.largest:
+                instance.counters.raise_to(last, number, joined.largest, instance.members(version))
+            last.commit_behind(txns[:-1])
 
 
 def _lower_blocks(

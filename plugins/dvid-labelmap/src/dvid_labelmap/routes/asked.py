@@ -7,15 +7,16 @@ from functools import partial
 
 from dvid_voxels.shapes import Shape, parse_shape
 
-from dvid_framework.api import BadRequest, BlockMask, InstanceRequest
+from dvid_framework.api import BadRequest, BlockMask, InstanceRequest, holding_memory
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.ops.bounds import bad_input, parse_scale
+from dvid_labelmap.ops.grouped_writes import VoxelWrite, store_together
 from dvid_labelmap.ops.ingest import BlockWrite
 from dvid_labelmap.ops.mapping import body_mapping
 from dvid_labelmap.ops.mask import inside_of
 from dvid_labelmap.ops.volumes import VolumeRead
 
-__all__ = ["NOT_DURABLE", "LabelRequest", "shape_of", "volume_read", "write_in_turn"]
+__all__ = ["NOT_DURABLE", "LabelRequest", "shape_of", "volume_read", "write_in_turn", "write_voxels"]
 
 LabelRequest = InstanceRequest[LabelMapInstance]
 NOT_DURABLE = {"DVID-Durable": "false"}
@@ -61,7 +62,7 @@ async def write_in_turn(
     Args:
         request: the request.
         write: the blocks.
-        store: `store_voxels` or `store_blocks`.
+        store: stores them.
         options: what it takes besides.
     """
     instance, version = request.instance, request.version
@@ -72,3 +73,22 @@ async def write_in_turn(
 
     async with instance.queue(instance.number_of(version)):
         await request.run(run)
+
+
+async def write_voxels(request: LabelRequest, write: BlockWrite, *, downres: bool, indexing: bool = True) -> None:
+    """Store blocks of scale 0 with all that follows from them, together with others that wait for the same turn.
+
+    Args:
+        request: the request.
+        write: the blocks.
+        downres: whether to make the lower resolutions.
+        indexing: whether the indices of bodies follow.
+    """
+    instance, version = request.instance, request.version
+    gathering = instance.gathering(instance.number_of(version))
+    begin = partial(request.begin, False)
+    with holding_memory(request, sum(map(len, write.payloads))):
+        await gathering.store(
+            VoxelWrite(begin, write, downres, indexing),
+            lambda group: request.run(store_together, instance, version, group),
+        )

@@ -17,8 +17,8 @@ from dvid_labelmap.ops.blocks import (
     stream_pieces,
 )
 from dvid_labelmap.ops.bounds import MOST_BLOCKS, MOST_LISTED, bad_input, parse_scale
-from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_stream, store_blocks, store_voxels
-from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, volume_read, write_in_turn
+from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_stream, store_blocks
+from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, volume_read, write_in_turn, write_voxels
 
 __all__ = ["ROUTES"]
 
@@ -127,7 +127,7 @@ async def post_blocks(
         if write is not None and level:
             await write_in_turn(request, write, store_blocks, scale=level, numbered=True)
         elif write is not None:
-            await write_in_turn(request, write, store_voxels, downres=downres == "true", indexing=indexing)
+            await write_voxels(request, write, downres=downres == "true", indexing=indexing)
     return empty(200, NOT_DURABLE)
 
 

@@ -18,9 +18,9 @@ from dvid_framework.api import (
     streamed,
 )
 from dvid_labelmap.codec import check_read, decode_volume, encode_volume
-from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_volume, check_target, store_voxels
+from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_volume, check_target
 from dvid_labelmap.ops.volumes import WHOLE_BYTES, VolumeRead, checked_box
-from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, volume_read, write_in_turn
+from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, volume_read, write_voxels
 from dvid_labelmap.routes.images import slice_answer
 
 __all__ = ["ROUTES"]
@@ -130,7 +130,7 @@ async def post_raw(
         write = await request.run(_encode, body, read, shape.box, word)
         del body
         if write is not None:
-            await write_in_turn(request, write, store_voxels, downres=True)
+            await write_voxels(request, write, downres=True)
     return empty(200, NOT_DURABLE)
 
 

@@ -24,9 +24,12 @@ mod label_index;
 mod label_set;
 mod layout;
 mod mapping;
+mod mapping_calls;
+mod mapping_chunks;
 mod mapping_ops;
 mod members;
 mod messages;
+mod packed;
 mod pool;
 mod reading;
 mod record_changes;
@@ -56,6 +59,7 @@ fn _dvid_kernels(module: &Bound<PyModule>) -> PyResult<()> {
     record_reading::register(module)?;
     json_points::register(module)?;
     sealing::register(module)?;
+    mapping_calls::register(module)?;
     voxels::register(module)?;
     voxel_writing::register(module)?;
     messages::register(module)

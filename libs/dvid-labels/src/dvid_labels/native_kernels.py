@@ -22,6 +22,7 @@ from dvid_labels.layout import MOST_VOXELS, bounded_shape, check_shape
 from dvid_labels.mapping import check_mapping
 from dvid_labels.native_bodies import body_binary_blocks, body_runs, count_changes
 from dvid_labels.native_errors import our_errors
+from dvid_labels.native_mapping import decode_mapping, encode_mapping, find_mapping, sort_mapping
 from dvid_labels.native_messages import (
     decode_indices,
     decode_mapping_ops,
@@ -57,12 +58,15 @@ __all__ = [
     "count_changes",
     "decode_block",
     "decode_indices",
+    "decode_mapping",
     "decode_mapping_ops",
     "downsample_blocks",
     "encode_block",
     "encode_chunks",
+    "encode_mapping",
     "encode_mapping_ops",
     "encode_segmentation",
+    "find_mapping",
     "index_messages",
     "json_points",
     "label_counts",
@@ -75,6 +79,7 @@ __all__ = [
     "record_messages",
     "record_supervoxel_sizes",
     "relabel_block",
+    "sort_mapping",
     "split_blocks",
     "transcode",
     "write_blocks",

@@ -36,6 +36,7 @@ from dvid_labels.layout import BITS_FOR, SIDE, Layout, check_shape, largest_bloc
 from dvid_labels.mapping import check_mapping, map_labels
 from dvid_labels.numpy_bodies import body_binary_blocks, body_runs
 from dvid_labels.numpy_counts import count_changes, label_counts
+from dvid_labels.numpy_mapping import decode_mapping, encode_mapping, find_mapping, sort_mapping
 from dvid_labels.numpy_messages import (
     decode_indices,
     decode_mapping_ops,
@@ -69,12 +70,15 @@ __all__ = [
     "count_changes",
     "decode_block",
     "decode_indices",
+    "decode_mapping",
     "decode_mapping_ops",
     "downsample_blocks",
     "encode_block",
     "encode_chunks",
+    "encode_mapping",
     "encode_mapping_ops",
     "encode_segmentation",
+    "find_mapping",
     "index_messages",
     "json_points",
     "label_counts",
@@ -87,6 +91,7 @@ __all__ = [
     "record_messages",
     "record_supervoxel_sizes",
     "relabel_block",
+    "sort_mapping",
     "split_blocks",
     "transcode",
     "write_blocks",

@@ -1,9 +1,8 @@
-"""Stored forms of bodies and mappings: what is written is read back, and damaged bytes are told."""
+"""Stored forms of bodies: what is written is read back, and damaged bytes are told."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from dvid_labelmap import keys
 from dvid_labelmap.index_codec import (
     Chunk,
@@ -14,8 +13,6 @@ from dvid_labelmap.index_codec import (
     encode_chunk,
     encode_summary,
 )
-from dvid_labelmap.mapping_codec import count_entries, decode_part, encode_part
-from dvid_labelmap.ops.chains import Chain, last_of_each
 from dvid_labelmap.ops.index_rows import ChunkRows, blocks_of_places, joined_chunks, places_of_blocks
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +22,6 @@ from dvid_framework.api import CorruptValue
 uint64 = st.integers(0, 2**64 - 1)
 int32 = st.integers(-(2**31), 2**31 - 1)
 triple = st.tuples(int32, int32, int32)
-mappings = st.dictionaries(uint64 | st.integers(0, 30), uint64, max_size=40)
 
 
 @st.composite
@@ -85,50 +81,6 @@ def test_damaged_summaries_are_told(value: bytes) -> None:
     assert len(value) >= 56
 
 
-@given(mappings)
-def test_parts_of_mappings_come_back(entries: dict[int, int]) -> None:
-    source = np.array(sorted(entries), np.uint64)
-    target = np.array([entries[label] for label in sorted(entries)], np.uint64)
-    value = encode_part(source, target)
-    assert count_entries(value) == len(entries)
-    found = decode_part(value)
-    assert found[0].tolist() == source.tolist()
-    assert found[1].tolist() == target.tolist()
-
-
-@pytest.mark.parametrize("value", [b"", b"\x01", b"\x01\x00\x00\x00", b"\x00\x00\x00\x00\x00", b"\xff" * 20])
-def test_damaged_parts_are_told(value: bytes) -> None:
-    with pytest.raises(CorruptValue):
-        decode_part(value)
-
-
-@given(st.lists(mappings, max_size=12), st.lists(uint64 | st.integers(0, 30), max_size=30))
-def test_later_runs_override(runs: list[dict[int, int]], asked: list[int]) -> None:
-    chain, expected = Chain(), dict[int, int]()
-    for run in runs:
-        pairs = list(run.items())
-        source, target = (np.array([pair[i] for pair in pairs], np.uint64) for i in (0, 1))
-        if pairs:
-            chain = chain.pushed(last_of_each(source, target))
-        expected |= run
-    labels = np.array(asked, np.uint64)
-    found, targets = chain.find(labels)
-    assert targets.tolist() == [expected.get(label, label) for label in asked]
-    assert found.tolist() == [label in expected for label in asked]
-    assert chain.map(labels).tolist() == targets.tolist()
-    assert [chain.map_one(label) for label in asked] == [expected.get(label) for label in asked]
-    assert dict(zip(*(part.tolist() for part in chain.flat), strict=True)) == expected
-    assert (np.diff(chain.flat[0].astype(object)) > 0).all()
-    assert len(chain.runs) <= 2 + max(1, len(expected)).bit_length()
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
-def test_the_last_of_several_entries_counts(entries: list[tuple[int, int]]) -> None:
-    source, target = (np.array([entry[i] for entry in entries], np.uint64) for i in (0, 1))
-    found = last_of_each(source, target)
-    assert list(zip(*(part.tolist() for part in found), strict=True)) == sorted(dict(entries).items())
-
-
 @given(st.lists(triple, max_size=20))
 def test_places_in_chunks(blocks: list[keys.Triple]) -> None:
     coordinates = np.array(blocks, np.int64).reshape(-1, 3)
@@ -174,7 +126,7 @@ def test_rows_are_combined(
     assert list(shown) == [(*at, marks[at]) for at in sorted(marks)]
 
 
-@given(uint64, triple, uint64, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+@given(uint64, triple, uint64, st.integers(0, 2**32 - 2), st.integers(0, 2**32 - 1))
 def test_keys_tell_what_they_are_of(body: int, chunk: keys.Triple, other: int, slot: int, part: int) -> None:
     key = keys.chunk_key(body, chunk)
     assert keys.chunk_of_key(key) == (body, chunk)
@@ -186,7 +138,9 @@ def test_keys_tell_what_they_are_of(body: int, chunk: keys.Triple, other: int, s
     assert (start <= summary < stop) == (body >= other)
     start, stop = keys.summary_bounds(0, other)
     assert (start <= summary < stop) == (body <= other)
-    run = keys.mapping_key(7, slot, part)
-    assert keys.place_of_mapping(run) == (slot, part)
-    start, stop = keys.mapping_bounds(7)
-    assert start <= run < stop
+    for make in (keys.mapping_chunk_key, keys.firsts_key, keys.former_mapping_key):
+        start, stop = keys.run_bounds(make, 7, slot)
+        assert start <= make(7, slot, part) < stop <= make(8, 0, 0)
+    assert keys.place_of_former_mapping(keys.former_mapping_key(7, slot, part)) == (slot, part)
+    start, stop = keys.former_mapping_bounds(7)
+    assert start <= keys.former_mapping_key(7, slot, part) < stop

@@ -26,7 +26,7 @@ _TOP = (1 << 64) - 1
 
 
 class _Head(NamedTuple):
-    count: int
+    entries: int
     low: int
     width: int
     value_width: int
@@ -37,8 +37,8 @@ class _Head(NamedTuple):
     values: int
 
     def section_bits(self) -> tuple[int, int, int, int]:
-        upper = self.count + (self.span >> self.low) + 1
-        return upper, self.count * self.low, self.values * self.value_width, self.count * self.width
+        upper = self.entries + (self.span >> self.low) + 1
+        return upper, self.entries * self.low, self.values * self.value_width, self.entries * self.width
 
 
 def sort_mapping(source: Labels, target: Labels) -> Mapping:
@@ -188,8 +188,8 @@ def _sections(chunk: Buffer, number: int) -> tuple[_Head, list[memoryview]]:
         raise _damaged("it is cut off", number)
     head, rest = _Head(*_HEAD.unpack_from(chunk)), memoryview(chunk)[_HEAD.size :]
     wide = head.low >= _WORD or head.width > _WORD or head.value_width > _WORD or head.zero
-    odd = not 0 < head.count <= _MOST or head.values > head.count or (not head.values and head.value_width)
-    if wide or odd or head.first + head.span > _TOP or head.span >> head.low > 2 * head.count:
+    odd = not 0 < head.entries <= _MOST or head.values > head.entries or (not head.values and head.value_width)
+    if wide or odd or head.first + head.span > _TOP or head.span >> head.low > 2 * head.entries:
         raise _damaged("its head is wrong", number)
     sizes = [8 * _words(bits) for bits in head.section_bits()]
     if len(rest) != sum(sizes):
@@ -201,14 +201,14 @@ def _sections(chunk: Buffer, number: int) -> tuple[_Head, list[memoryview]]:
 def _decode_chunk(chunk: Buffer, number: int) -> Mapping:
     head, (upper, lows, values, targets) = _sections(chunk, number)
     ones = np.flatnonzero(np.unpackbits(np.frombuffer(upper, np.uint8), bitorder="little"))
-    if len(ones) != head.count:
+    if len(ones) != head.entries:
         raise _damaged("it has not as many entries as it says", number)
-    zeros = (ones - np.arange(head.count)).astype(np.uint64)
-    places = zeros << np.uint64(head.low) | _unpack(lows, head.count, head.low)
+    zeros = (ones - np.arange(head.entries)).astype(np.uint64)
+    places = zeros << np.uint64(head.low) | _unpack(lows, head.entries, head.low)
     ends = int(places[0]) == 0 and int(places[-1]) == head.span
     if zeros.max() > head.span >> head.low or not ends or (places[1:] <= places[:-1]).any():
         raise _damaged("its sources are not in order", number)
-    found = _unpack(targets, head.count, head.width)
+    found = _unpack(targets, head.entries, head.width)
     if head.values:
         if found.max() >= head.values:
             raise _damaged("a target has no value", number)

@@ -20,13 +20,16 @@ from dvid_labelmap.keys import EXTENTS
 from dvid_labelmap.model import LabelMapSettings, changed_settings
 from dvid_labelmap.ops.body_index import supervoxel_sizes
 from dvid_labelmap.ops.checking import damaged_blocks
+from dvid_labelmap.ops.chunk_cache import ChunkCache
 from dvid_labelmap.ops.counters import Counters
 from dvid_labelmap.ops.extents import read_extents
 from dvid_labelmap.ops.grid import GridView
 from dvid_labelmap.ops.index_build import INDEX_JOB, IndexBuild, build_indices
-from dvid_labelmap.ops.index_checking import wrong_bodies, wrong_mappings
+from dvid_labelmap.ops.index_checking import wrong_bodies
 from dvid_labelmap.ops.mapping import body_mapping
-from dvid_labelmap.ops.mapping_store import Mappings
+from dvid_labelmap.ops.mapping_checking import wrong_mappings
+from dvid_labelmap.ops.mapping_folding import fold_mappings
+from dvid_labelmap.ops.mapping_store import FOLD_JOB, Mappings
 from dvid_labelmap.ops.points import BlockSource, checked_points, labels_at
 from dvid_labelmap.ops.supervoxel_places import SupervoxelPlaces
 from dvid_labelmap.ops.turns import Turns
@@ -36,6 +39,7 @@ __all__ = ["LabelMapInstance"]
 
 _CROWD = 6
 _INFLATED_BYTES = 64 << 20
+_MAPPING_BYTES = 512 << 20
 
 
 class LabelMapInstance(Instance):
@@ -56,7 +60,8 @@ class LabelMapInstance(Instance):
     def __init__(self, context: InstanceContext) -> None:
         super().__init__(context)
         self.counters = Counters(self)
-        self.mappings = Mappings(self)
+        chunks = context.instances.shared("labelmap.mapping_chunks", lambda: ChunkCache(_MAPPING_BYTES))
+        self.mappings = Mappings(self, chunks)
         self.inflated = context.instances.shared("labelmap.inflated", lambda: BlockCache(_INFLATED_BYTES))
         self._index_build = IndexBuild(self)
         self.turns = Turns()
@@ -168,8 +173,11 @@ class LabelMapInstance(Instance):
         return self._index_build.is_done()
 
     def jobs(self) -> Mapping[str, Work]:
-        """Return the work in the background: indexing the bodies of an instance of an earlier stage."""
-        return {INDEX_JOB: lambda job: build_indices(self, job)}
+        """Return the work in the background: bodies of an instance of an earlier stage are indexed, mappings folded."""
+        return {
+            INDEX_JOB: lambda job: build_indices(self, job),
+            FOLD_JOB: lambda job: fold_mappings(self, job),
+        }
 
     # -- settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 
 from dvid_voxels.geometry import Triple
@@ -20,9 +21,13 @@ __all__ = [
     "chunk_bounds",
     "chunk_key",
     "chunk_of_key",
-    "mapping_bounds",
-    "mapping_key",
-    "place_of_mapping",
+    "firsts_key",
+    "former_mapping_bounds",
+    "former_mapping_key",
+    "manifest_key",
+    "mapping_chunk_key",
+    "place_of_former_mapping",
+    "run_bounds",
     "split_bounds",
     "split_key",
     "split_of_key",
@@ -31,12 +36,13 @@ __all__ = [
     "summary_key",
 ]
 
-_BLOCK, _CHUNK, _SUMMARY, _MAPPING = 186, 187, 188, 189
+_BLOCK, _CHUNK, _SUMMARY, _FORMER_MAPPING = 186, 187, 188, 189
+_MANIFEST, _MAPPING_CHUNK, _FIRSTS = 200, 201, 202
 _SHIFT = 1 << 31
 _KEY = Struct(">BBIII")
 _CHUNK_KEY = Struct(">BQIII")
 _SUMMARY_KEY = Struct(">BQ")
-_MAPPING_KEY = Struct(">BIII")
+_RUN_KEY = Struct(">BIII")
 _SPLIT, _STRAY = 192, 193
 _SPLIT_KEY = Struct(">BIQQ")
 _VERSION_KEY = Struct(">BI")
@@ -116,29 +122,49 @@ def body_of_summary(key: bytes) -> int:
 
 def summary_bounds(first: int = 0, last: int = _LARGEST) -> tuple[bytes, bytes]:
     """Return (start, stop) of the keys of the bodies from first to last, both included."""
-    return summary_key(first), bytes((_MAPPING,)) if last == _LARGEST else summary_key(last + 1)
+    return summary_key(first), bytes((_FORMER_MAPPING,)) if last == _LARGEST else summary_key(last + 1)
 
 
-def mapping_key(version: int, slot: int, part: int) -> bytes:
-    """Return the key of a part of a run of mappings.
+def manifest_key(version: int) -> bytes:
+    """Return the key of the list of the runs of mappings that a version has of its own, by the version's id."""
+    return _VERSION_KEY.pack(_MANIFEST, version)
+
+
+def mapping_chunk_key(version: int, slot: int, part: int) -> bytes:
+    """Return the key of a chunk of a run of mappings.
 
     Args:
         version: id of the version that has the run of its own.
-        slot: number of the run; in a version later runs have larger ones.
-        part: number of the part.
+        slot: number of the place that the run takes.
+        part: number of the chunk.
     """
-    return _MAPPING_KEY.pack(_MAPPING, version, slot, part)
+    return _RUN_KEY.pack(_MAPPING_CHUNK, version, slot, part)
 
 
-def place_of_mapping(key: bytes) -> tuple[int, int]:
-    """Return slot and part of a key of `mapping_key`."""
-    _, _, slot, part = _MAPPING_KEY.unpack(key)
+def firsts_key(version: int, slot: int, part: int) -> bytes:
+    """Return the key of the first supervoxels of the chunks of a run from one on; see `mapping_chunk_key`."""
+    return _RUN_KEY.pack(_FIRSTS, version, slot, part)
+
+
+def run_bounds(key: Callable[[int, int, int], bytes], version: int, slot: int) -> tuple[bytes, bytes]:
+    """Return (start, stop) of the keys that `key` makes for a run."""
+    return key(version, slot, 0), key(version, slot + 1, 0)
+
+
+def former_mapping_key(version: int, slot: int, part: int) -> bytes:
+    """Return the key of a part of a run of mappings in the former stored form, in which runs had no list."""
+    return _RUN_KEY.pack(_FORMER_MAPPING, version, slot, part)
+
+
+def place_of_former_mapping(key: bytes) -> tuple[int, int]:
+    """Return slot and part of a key of `former_mapping_key`."""
+    _, _, slot, part = _RUN_KEY.unpack(key)
     return slot, part
 
 
-def mapping_bounds(version: int) -> tuple[bytes, bytes]:
-    """Return (start, stop) of the keys of the runs that a version has of its own."""
-    return _VERSION_KEY.pack(_MAPPING, version), _VERSION_KEY.pack(_MAPPING, version + 1)
+def former_mapping_bounds(version: int) -> tuple[bytes, bytes]:
+    """Return (start, stop) of the keys of the runs of the former stored form that a version has of its own."""
+    return _VERSION_KEY.pack(_FORMER_MAPPING, version), _VERSION_KEY.pack(_FORMER_MAPPING, version + 1)
 
 
 def split_key(version: int, mutation_id: int, supervoxel: int) -> bytes:

@@ -1,4 +1,4 @@
-"""A check of bodies at a version, for `dvid fsck`: indices by stored blocks, summaries by indices, mappings."""
+"""A check of bodies at a version, for `dvid fsck`: indices by stored blocks, summaries by indices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from dvid_labels.types import Buffer
 from dvid_voxels.geometry import Triple
 
-from dvid_framework.api import DvidError, VersionRecord, View
+from dvid_framework.api import DvidError, View
 from dvid_labelmap.index_codec import CHUNK_SIDE, decode_record, decode_summary, is_whole
 from dvid_labelmap.keys import (
     block_coordinate,
@@ -27,12 +27,11 @@ from dvid_labelmap.ops.index_changes import Touched, sort_rows
 from dvid_labelmap.ops.index_rows import EMPTY, Integers, Rows, joined_chunks, places_of_blocks
 from dvid_labelmap.ops.indexing import count_rows, stored_payloads
 from dvid_labelmap.ops.mapping import bodies_of
-from dvid_labelmap.ops.mapping_store import own_runs
 
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
 
-__all__ = ["wrong_bodies", "wrong_mappings"]
+__all__ = ["wrong_bodies"]
 
 _LOWEST, _HIGHEST = -(1 << 31), (1 << 31) - 1
 _LARGEST = (1 << 64) - 1
@@ -150,13 +149,3 @@ def wrong_bodies(instance: LabelMapInstance, view: View) -> Iterator[str]:
         yield from _wrong_summaries(view, total)
     except DvidError as error:
         yield f"the indices of bodies can't be checked: {error}"
-
-
-def wrong_mappings(instance: LabelMapInstance, view: View, version: VersionRecord) -> Iterator[str]:
-    """Yield a sentence if the mappings that a version has of its own are damaged or not sorted."""
-    try:
-        for number, (source, _) in enumerate(own_runs(view, instance.number_of(version))):
-            if (source[1:] <= source[:-1]).any():
-                yield f"run {number} of the mappings is not sorted"
-    except DvidError as error:
-        yield f"the mappings can't be read: {error}"

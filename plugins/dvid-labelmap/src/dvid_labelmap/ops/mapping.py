@@ -11,14 +11,14 @@ import numpy as np
 from dvid_labels.types import Buffer, Labels, Mapping
 
 from dvid_framework.api import View
-from dvid_labelmap.ops.chains import Chain
+from dvid_labelmap.ops.chains import EffectiveMapping
+from dvid_labelmap.ops.mapping_store import WHOLE_ENTRIES
 
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
 
 __all__ = ["BodyMapping", "bodies_of", "body_mapping", "body_of", "kernel_mapping"]
 
-_FLAT_ENTRIES = 4 << 20  # from here on the runs of a chain are not merged: that takes time and their memory again
 _GZIP = 31
 _HEAD_BYTES = 16
 _MOST_LABELS = 1 << 24
@@ -32,16 +32,16 @@ class BodyMapping:
         self._view = view
 
     @cached_property
-    def _chain(self) -> Chain:
+    def _entries(self) -> EffectiveMapping:
         """Made at first use, which may take long after a start."""
         return self._instance.mappings.chain(self._view)
 
     def is_at_hand(self) -> bool:
         """Tell whether it can be used at once; if not, its first use takes long, and must not be on the event loop."""
-        chain = self._instance.mappings.chain_at_hand(self._view)
-        if chain is not None:
-            self._chain = chain
-        return chain is not None
+        entries = self._instance.mappings.chain_at_hand(self._view)
+        if entries is not None:
+            self._entries = entries
+        return entries is not None
 
     def of_blocks(self, payloads: Sequence[Buffer | None]) -> Mapping | None:
         """Return the mapping that kernels need for some blocks: sorted labels and their bodies; None if none changes.
@@ -49,24 +49,25 @@ class BodyMapping:
         Args:
             payloads: the blocks, as they are stored; None for those that are not there.
         """
-        if not self._chain.runs:
+        chain = self._entries.chain
+        if not chain.runs:
             return None
-        if len(self._chain) <= _FLAT_ENTRIES:
-            return self._chain.flat
+        if chain.is_whole and len(chain) <= WHOLE_ENTRIES:
+            return chain.flat
         tables = [_table(payload) for payload in payloads if payload is not None]
         if not tables:
             return None
         labels = np.unique(np.concatenate(tables))
-        found, targets = self._chain.find(labels)
+        found, targets = self._entries.find(labels)
         return (labels[found], targets[found]) if found.any() else None
 
     def map(self, labels: Labels) -> Labels:
         """Return the bodies of supervoxels, uint64 of the shape of `labels`."""
-        return self._chain.map(labels)
+        return self._entries.map(labels)
 
     def map_one(self, label: int) -> int:
         """Return the body of one supervoxel."""
-        found = self._chain.map_one(label)
+        found = self._entries.map_one(label)
         return label if found is None else found
 
 
@@ -103,8 +104,8 @@ def kernel_mapping(mapping: BodyMapping | None, payloads: Sequence[Buffer | None
 
 def bodies_of(instance: LabelMapInstance, view: View, supervoxels: Labels) -> Labels:
     """Return the bodies of supervoxels, uint64 of the same shape; those without an entry are bodies of their own."""
-    chain = instance.mappings.chain(view)
-    return chain.map(supervoxels) if chain.runs else supervoxels
+    entries = instance.mappings.chain(view)
+    return entries.map(supervoxels) if entries.chain.runs else supervoxels
 
 
 def body_of(instance: LabelMapInstance, view: View, supervoxel: int) -> int:

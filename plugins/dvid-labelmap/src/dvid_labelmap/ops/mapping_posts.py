@@ -49,11 +49,11 @@ def post_mappings(instance: LabelMapInstance, version: VersionRecord, txn: Txn, 
 
 def mapping_pieces(instance: LabelMapInstance, view: View, *, is_binary: bool) -> Iterator[bytes]:
     """Yield all effective entries that map to something else: uint64 pairs, or lines `from to`."""
-    source, target = instance.mappings.chain(view).made_flat()
-    for first in range(0, len(source), _PIECE_ENTRIES):
-        pairs = np.stack((source[first : first + _PIECE_ENTRIES], target[first : first + _PIECE_ENTRIES]), axis=1)
-        pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-        if is_binary:
-            yield pairs.astype("<u8").tobytes()
-        elif len(pairs):
-            yield ("%d %d\n" * len(pairs) % tuple(pairs.ravel().tolist())).encode()
+    for source, target in instance.mappings.chain(view).pieces():
+        for first in range(0, len(source), _PIECE_ENTRIES):
+            pairs = np.stack((source[first : first + _PIECE_ENTRIES], target[first : first + _PIECE_ENTRIES]), axis=1)
+            pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+            if is_binary:
+                yield pairs.astype("<u8").tobytes()
+            elif len(pairs):
+                yield ("%d %d\n" * len(pairs) % tuple(pairs.ravel().tolist())).encode()

@@ -6,12 +6,14 @@ import numpy as np
 from dvid_labels.types import Labels, Mapping
 from numpy.typing import NDArray
 
+from dvid_framework.api import View
+from dvid_labelmap.mapping_codec import CHUNK_ENTRIES
+
 __all__ = ["Run", "mixed"]
 
 _SMALL = 2**32 - 1
 _FILTERED_ENTRIES = 1 << 16  # shorter runs are searched as quickly as a filter is asked
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-_Places = NDArray[np.intp]
 
 
 def mixed(labels: Labels) -> Labels:
@@ -52,16 +54,18 @@ class Run:
         """Source and target, uint64 (n,) each."""
         return self.source, self.target.astype(np.uint64, copy=False)
 
-    def find(self, labels: Labels, mix: Labels) -> tuple[_Places, _Places]:
+    def find(self, labels: Labels, mix: Labels, view: View | None = None) -> tuple[NDArray[np.intp], Labels]:
         """Look up labels.
 
         Args:
             labels: uint64 (n,); quicker if they are sorted.
             mix: `mixed` of them.
+            view: not needed.
 
         Returns:
-            Which labels have an entry, by their number, and where each is.
+            Which labels have an entry, by their number, and its target.
         """
+        del view
         if len(self._bits):
             spots = mix >> self._shift
             bits = self._bits[spots >> np.uint64(3)] >> (spots & np.uint64(7)).astype(np.uint8)
@@ -71,9 +75,27 @@ class Run:
         asked = labels[numbers]
         places = np.minimum(np.searchsorted(self.source, asked), len(self.source) - 1)
         hit = self.source[places] == asked
-        return numbers[hit], places[hit]
+        return numbers[hit], self.target[places[hit]].astype(np.uint64, copy=False)
 
-    def find_one(self, label: np.uint64) -> int | None:
+    def find_one(self, label: np.uint64, view: View | None = None) -> int | None:
         """Return the target of one label's entry; None without one."""
+        del view
         place = int(self.source.searchsorted(label))
         return int(self.target[place]) if place < len(self.source) and self.source[place] == label else None
+
+    def entries_between(self, view: View | None, low: int, high: int | None) -> Mapping:
+        """Return the entries from one source on to below another, uint64 (n,) each."""
+        del view
+        first = int(np.searchsorted(self.source, np.uint64(low)))
+        end = len(self.source) if high is None else int(np.searchsorted(self.source, np.uint64(high)))
+        return self.source[first:end], self.target[first:end].astype(np.uint64, copy=False)
+
+    @property
+    def firsts(self) -> Labels:
+        """The source of every so manieth entry: where the run may be cut into windows."""
+        return self.source[::CHUNK_ENTRIES]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return int(self.source.nbytes + self.target.nbytes + self._bits.nbytes)

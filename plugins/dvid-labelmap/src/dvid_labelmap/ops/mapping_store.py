@@ -1,117 +1,81 @@
-"""The mappings of an instance: runs that each version has of its own, and chains of them in memory.
+"""The mappings of an instance: runs that each version has of its own, and chains of them.
 
-Entries are never deleted. A version keeps its own entries as a few runs, later ones overriding earlier ones; a new run
-takes in those before it that are no longer than itself, so that there are few however many mutations there were. What
-is effective at a version is the chain of the runs along its first parents. Chains are made at first use, from the
-store, and changed by committed mutations only; a counter in the store tells a view which chains are of its state.
+Entries are never deleted. A version keeps its own entries as a few sorted runs, later ones overriding earlier ones. A
+new run takes in those before it that are short and no longer than itself; long ones are folded by a job. What is
+effective at a version is the chain of the runs along its first parents. Chains are made at first use, and changed by
+committed mutations only; a counter in the store tells a view which chains are of its state. Of long runs a chain has
+only the first supervoxels of the chunks, so that it is made at once, however many entries there are.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-from dvid_labels.types import Labels, Mapping
+from dvid_labels import kernels
+from dvid_labels.types import Labels
 
-from dvid_framework.api import LZ4, CorruptValue, Txn, View
-from dvid_labelmap.keys import MAPPING_HEAD, mapping_bounds, mapping_key
-from dvid_labelmap.mapping_codec import PART_ENTRIES, count_entries, decode_part, encode_part
-from dvid_labelmap.ops.chains import LONG_RUN, Chain, last_of_each, merged_runs
+from dvid_framework.api import DvidError, Txn, View
+from dvid_labelmap.keys import MAPPING_HEAD
+from dvid_labelmap.mapping_codec import Manifest, RunRecord
+from dvid_labelmap.ops.chains import LONG_RUN, Chain, EffectiveMapping
+from dvid_labelmap.ops.chunk_cache import ChunkCache
+from dvid_labelmap.ops.fold_plan import next_fold
+from dvid_labelmap.ops.mapping_manifest import read_manifest, with_run, write_manifest
+from dvid_labelmap.ops.mapping_runs import Run
+from dvid_labelmap.ops.stored_runs import StoredRun, read_run
 
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
 
-__all__ = ["Mappings", "own_runs"]
+__all__ = ["FOLD_JOB", "WHOLE_ENTRIES", "Mappings"]
 
+FOLD_JOB = "fold-mappings"
+"""The kind of job that makes few runs of mappings of many."""
+WHOLE_ENTRIES = 1 << 21
+"""A chain of at most so many entries is all in memory."""
+_SHORT_RUN = 1 << 16  # of a longer chain, runs up to here are in memory
+_MOST_ENTRIES = 2 * WHOLE_ENTRIES  # in memory, of one chain
 _CHAINS = 64  # kept at once; those of one line of versions share their arrays
+_CHAIN_BYTES = 256 << 20
 _Chains = OrderedDict[int, Chain]
-
-
-class _Slot(NamedTuple):
-    """A stored run: how many parts and entries it has, and a short one itself."""
-
-    parts: int
-    entries: int
-    run: Mapping | None = None
-
-
-def own_runs(view: View, version: int) -> Iterator[Mapping]:
-    """Yield the runs that a version has of its own, the earliest first.
-
-    Raises:
-        CorruptValue: stored bytes are damaged.
-    """
-    for slot in range(_run_count(view, version)):
-        yield _stored_run(view, version, slot)
-
-
-def _first_absent(is_there: Callable[[int], bool]) -> int:
-    """Return the first number that is not there, of numbers that are there from 0 on without a gap."""
-    low, high = 0, 1  # all below low are there
-    while is_there(high - 1):
-        low, high = high, 2 * high
-    high -= 1
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if is_there(middle) else (low, middle)
-    return low
-
-
-def _run_count(view: View, version: int) -> int:
-    """Return how many runs a version has of its own, without a look at all of their parts."""
-    return _first_absent(lambda slot: mapping_key(version, slot, 0) in view)
-
-
-def _part_count(view: View, version: int, slot: int) -> int:
-    return _first_absent(lambda part: mapping_key(version, slot, part) in view)
-
-
-def _entry_count(view: View, version: int, slot: int, parts: int) -> int:
-    """Return the number of entries of a run: all of its parts but the last are full."""
-    last = view.get(mapping_key(version, slot, parts - 1))
-    return (parts - 1) * PART_ENTRIES + (0 if last is None else count_entries(last))
-
-
-def _stored_run(view: View, version: int, slot: int) -> Mapping:
-    """Return one of the runs that a version has of its own; its parts are decoded into the places that they take."""
-    entries = _entry_count(view, version, slot, _part_count(view, version, slot))
-    source, target = np.empty(entries, np.uint64), np.empty(entries, np.uint64)
-    first = 0
-    for _, value in view.scan(mapping_key(version, slot, 0), mapping_key(version, slot + 1, 0)):
-        part = decode_part(value)
-        last = first + len(part[0])
-        if last <= entries:
-            source[first:last], target[first:last] = part
-        first = last
-    if first != entries:
-        raise CorruptValue("a run of the mappings is damaged: its parts have not the lengths that they should have")
-    return source, target
 
 
 class Mappings:
     """The mappings of an instance.
 
+    Args:
+        instance: the instance.
+        cache: where chunks of stored runs are kept.
+
     Attributes:
         lock: held from a change to the commit of its transaction.
+        folding: ids of the versions whose runs a job folds, or will; `lock` is held to change it.
+        last_long_post: when a long run was added, by the monotonic clock.
     """
 
-    def __init__(self, instance: LabelMapInstance) -> None:
+    def __init__(self, instance: LabelMapInstance, cache: ChunkCache) -> None:
         self._instance = instance
+        self._cache = cache
         self._changes: int | None = None
         self._chains: _Chains = OrderedDict()
         self._former: tuple[int, _Chains] = (-1, OrderedDict())
-        self._slots: dict[int, list[_Slot]] = {}  # of versions that were written since the start
+        self._stored: dict[tuple[int, int], StoredRun] = {}  # by version and generation
         self._guard = threading.Lock()
         self._loading = threading.Lock()
         self.lock = threading.RLock()
+        self.folding: set[int] = set()
+        self.last_long_post = 0.0
 
     # -- reading
 
-    def chain(self, view: View) -> Chain:
+    def chain(self, view: View) -> EffectiveMapping:
         """Return the effective entries at a version, as of the state that a view sees."""
+        return EffectiveMapping(self._chain(view), view)
+
+    def _chain(self, view: View) -> Chain:
         head = view.get_shared(MAPPING_HEAD)
         if head is None:
             return Chain()
@@ -122,10 +86,11 @@ class Mappings:
         with self._loading:
             return self._kept(changes, view.version) or self._load(view, changes)
 
-    def chain_at_hand(self, view: View) -> Chain | None:
+    def chain_at_hand(self, view: View) -> EffectiveMapping | None:
         """Return the effective entries at a version, or None if they must be read from the store, which takes long."""
         head = view.get(MAPPING_HEAD)
-        return Chain() if head is None else self._kept(int.from_bytes(head, "little"), view.version)
+        chain = Chain() if head is None else self._kept(int.from_bytes(head, "little"), view.version)
+        return None if chain is None else EffectiveMapping(chain, view)
 
     def _kept(self, changes: int, version: int) -> Chain | None:
         with self._guard:
@@ -144,13 +109,43 @@ class Mappings:
             if found is not None:
                 chain, missing = found, path[:place]
                 break
+        manifests = {version: read_manifest(view, version) for version in missing}
+        total = len(chain) + sum(run.entries for manifest in manifests.values() for run in manifest.runs)
         for version in reversed(missing):
             if version == view.version and len(path) > 1:
                 self._keep(changes, path[1], chain)
-            for run in own_runs(view, version):
-                chain = chain.pushed(run)
+            self._forget_folded(changes, version, manifests[version])
+            for record in manifests[version].runs:
+                chain = self._lengthened(chain, view, version, record, total)
+            self._offer_folding(version, manifests[version])
         self._keep(changes, view.version, chain)
         return chain
+
+    def _lengthened(self, chain: Chain, view: View, version: int, record: RunRecord, total: int) -> Chain:
+        """Return a chain with one more run: in memory if it is short, or all are few."""
+        is_few = total <= WHOLE_ENTRIES or record.entries <= _SHORT_RUN
+        if is_few and chain.in_memory + record.entries <= WHOLE_ENTRIES:
+            return chain.pushed(read_run(view, version, record))
+        place = version, record.generation
+        with self._guard:
+            run = self._stored.get(place)
+        if run is None:
+            run = StoredRun(view, version, record, self._cache)
+            with self._guard:
+                run = self._stored.setdefault(place, run)
+        return chain.with_stored(run)
+
+    def _forget_folded(self, changes: int, version: int, manifest: Manifest) -> None:
+        """Give up the memory of runs that a version has no more."""
+        there = {(version, run.generation) for run in manifest.runs}
+        with self._guard:
+            if changes != (self._changes or changes):
+                return
+            gone = [
+                self._stored.pop(place) for place in list(self._stored) if place[0] == version and place not in there
+            ]
+        for run in gone:
+            run.let_go()
 
     def _keep(self, changes: int, version: int, chain: Chain) -> None:
         """Keep a chain, unless the mappings were changed since."""
@@ -159,7 +154,7 @@ class Mappings:
                 self._changes = changes
             if changes == self._changes:
                 self._chains[version] = chain
-                while len(self._chains) > _CHAINS:
+                while len(self._chains) > _CHAINS or (len(self._chains) > 1 and _bytes_of(self._chains) > _CHAIN_BYTES):
                     self._chains.popitem(last=False)
 
     def stored(self) -> tuple[int, int, int]:
@@ -169,7 +164,7 @@ class Mappings:
             with self._instance.view(version) as view:
                 if view.version != version.id:
                     continue
-                own = sum(count_entries(value) for _, value in view.scan(*mapping_bounds(version.id)))
+                own = sum(run.entries for run in read_manifest(view, version.id).runs)
             if own:
                 entries, versions, newest = entries + own, versions + 1, max(newest, version.id)
         return entries, versions, newest
@@ -192,17 +187,31 @@ class Mappings:
         """
         if not len(source):
             return
-        run = last_of_each(source, target)
+        run = kernels.sort_mapping(source, target)
+        is_long = len(run[0]) > LONG_RUN
+        chain = None if is_long else self._chain(view).pushed(run)
+        manifest = with_run(view, txn, read_manifest(view, view.version), run)
+        self.write(view, txn, manifest, chain)
+        if is_long:
+            self.last_long_post = time.monotonic()
+        self._offer_folding(view.version, manifest, txn)
+
+    def write(self, view: View, txn: Txn, manifest: Manifest, chain: Chain | None = None) -> None:
+        """Store the runs of a version; `lock` must be held from before the view was opened to the commit.
+
+        Args:
+            view: the version before the change.
+            txn: a transaction of it.
+            manifest: its runs from now on.
+            chain: what is then effective at the version, if it is known.
+        """
         head = view.get_shared(MAPPING_HEAD)
         changes = 1 + (0 if head is None else int.from_bytes(head, "little"))
-        chain = self.chain(view)
-        slots = self._slots.get(view.version)
-        slots = _write_run(view, txn, run, _stored_slots(view, view.version) if slots is None else slots)
+        write_manifest(txn, view.version, manifest)
         txn.put_shared(MAPPING_HEAD, changes.to_bytes(8, "little"))
-        txn.after_commit(lambda _: self._slots.__setitem__(view.version, slots))
-        txn.after_commit(lambda _: self._changed(view.version, changes, chain.pushed(run)))
+        txn.after_commit(lambda _: self._changed(view.version, changes, chain))
 
-    def _changed(self, version: int, changes: int, chain: Chain) -> None:
+    def _changed(self, version: int, changes: int, chain: Chain | None) -> None:
         dag = self._instance.repo.dag
         with self._guard:
             if self._changes is None:
@@ -213,29 +222,28 @@ class Mappings:
                 if other != version and all(above.id != version for above in dag.first_parents(other))
             )
             self._former = self._changes, self._chains
-            untouched[version] = chain
+            if chain is not None and chain.in_memory <= _MOST_ENTRIES:
+                untouched[version] = chain
             self._changes, self._chains = changes, untouched
 
+    # -- folding
 
-def _stored_slots(view: View, version: int) -> list[_Slot]:
-    counts = [_part_count(view, version, slot) for slot in range(_run_count(view, version))]
-    return [_Slot(count, _entry_count(view, version, slot, count)) for slot, count in enumerate(counts)]
+    def _offer_folding(self, version: int, manifest: Manifest, txn: Txn | None = None) -> None:
+        """Start a job that folds the runs of a version if they should be, and none will."""
+        if version in self.folding or next_fold(manifest.runs) is None:
+            return
+        try:
+            self._instance.start_job(FOLD_JOB, version=self._instance.repo.dag[version], txn=txn)
+        except DvidError:
+            return  # too many jobs wait, or this is no running server: a later change asks again
+        if txn is None:
+            self.folding.add(version)
+        else:
+            txn.after_commit(lambda _: self.folding.add(version))
 
 
-def _write_run(view: View, txn: Txn, run: Mapping, slots: Sequence[_Slot]) -> list[_Slot]:
-    """Store a run of a version, together with those before it that are not longer; returns the slots afterwards."""
-    version, entries, first = view.version, len(run[0]), len(slots)
-    while first and slots[first - 1].entries <= min(2 * entries, LONG_RUN):
-        first -= 1
-        entries += slots[first].entries
-    for number in reversed(range(first, len(slots))):
-        run = merged_runs(slots[number].run or _stored_run(view, version, number), run)
-    source, target = run
-    count = -(-len(source) // PART_ENTRIES)
-    for part in range(count):
-        piece = slice(part * PART_ENTRIES, (part + 1) * PART_ENTRIES)
-        txn.put(mapping_key(version, first, part), encode_part(source[piece], target[piece]), LZ4)
-    for number in range(first, len(slots)):
-        for part in range(count if number == first else 0, slots[number].parts):
-            txn.delete(mapping_key(version, number, part))
-    return [*slots[:first], _Slot(count, len(source), run if count == 1 else None)]
+def _bytes_of(chains: _Chains) -> int:
+    """Return how many bytes chains have in memory; what they share counts once."""
+    runs = {id(run): run.nbytes for chain in chains.values() for run in chain.runs if isinstance(run, Run)}
+    flat = sum(16 * len(chain) for chain in chains.values() if "flat" in chain.__dict__)
+    return sum(runs.values()) + flat

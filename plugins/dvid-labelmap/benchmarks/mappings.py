@@ -1,8 +1,8 @@
 """Millions of mappings in a server of its own: `python benchmarks/mappings.py [--millions 5] [--folder /tmp]`.
 
 Prints how fast they are posted, how soon a restarted server answers right, what memory it then holds, and how long
-10,000 random ones take: at once after the posts, while their runs are still folded by a job, and when that is done. Ends
-with status 1 if an answer is wrong.
+10,000 random ones take: at once after the posts, while their runs are still folded by a job, and when that is done.
+Ends with status 1 if an answer is wrong.
 """
 
 import argparse
@@ -75,6 +75,12 @@ def megabytes(pid: int, field: str) -> float:
     return int(line.split()[1]) / 1000
 
 
+def busy(pid: int) -> float:
+    """Return the seconds that the threads of a process have run: other work on the machine does not count."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
 def fold(client: Client) -> float:
     """Wait until the server has no job left; returns the seconds."""
     begun = time.perf_counter()
@@ -91,13 +97,23 @@ def look_up(folder: Path, address: str, requests: int) -> ServerProcess:
     server = ServerProcess(folder / "data")
     started = time.perf_counter() - begun
     ask(server.client, address, first, total)
-    print(f"restart       {time.perf_counter() - begun:8.2f} s to the first answer ({started:.2f} to the server's)")
+    print(
+        f"restart       {time.perf_counter() - begun:8.2f} s to the first answer ({started:.2f} to the server's)",
+        end="",
+    )
+    print(f", {busy(server.pid):.2f} of its CPU")
     time.sleep(IDLE_SECONDS)
     print(f"memory        {megabytes(server.pid, 'VmRSS'):8.0f} MB idle after that", end="")
     print(f" ({megabytes(server.pid, 'VmHWM'):.0f} at most)")
-    times = [ask(server.client, address, chosen(chance, requests), total) for _ in range(REPEATS)]
+    times, spent = [], []
+    for _ in range(REPEATS):
+        asked, before = chosen(chance, requests), busy(server.pid)
+        times.append(ask(server.client, address, asked, total))
+        spent.append(busy(server.pid) - before)
     p50, p95 = np.percentile(times, (50, 95)) * 1000
     print(f"mapping       {p50:8.1f} ms p50, {p95:.1f} ms p95, of {ASKED} random ones; the first {times[0] * 1000:.1f}")
+    p50, p95 = np.percentile(spent, (50, 95)) * 1000
+    print(f"              {p50:8.1f} ms p50, {p95:.1f} ms p95, of the server's CPU")
     print(f"memory        {megabytes(server.pid, 'VmRSS'):8.0f} MB after {REPEATS} of them", end="")
     print(f", {megabytes(server.pid, 'RssAnon'):.0f} without files that are mapped", flush=True)
     return server
@@ -113,7 +129,9 @@ def run(folder: Path, requests: int) -> None:
         address = f"/api/node/{root}/seg"
         seconds = post_all(server.client, address, requests)
         print(f"posted        {total / seconds / 1e6:8.2f} million entries a second ({requests} requests)")
-        print(f"memory        {megabytes(server.pid, 'VmHWM'):8.0f} MB at most while they are posted", flush=True)
+        print(f"              {total / busy(server.pid) / 1e6:8.2f} million entries a second of its CPU")
+        print(f"memory        {megabytes(server.pid, 'VmHWM'):8.0f} MB at most while they are posted", end="")
+        print(f", {megabytes(server.pid, 'RssAnon'):.0f} without files that are mapped at the end", flush=True)
         server.stop()
         server = look_up(folder, address, requests)
         print(f"folded after  {fold(server.client):8.1f} s more", flush=True)

@@ -55,6 +55,11 @@ class Chain:
         """Whether all entries are in memory."""
         return not any(isinstance(run, StoredRun) for run in self.runs)
 
+    @cached_property
+    def places(self) -> frozenset[tuple[int, int]]:
+        """Version and generation of the runs that are read from the store."""
+        return frozenset(run.place for run in self.runs if isinstance(run, StoredRun))
+
     def pushed(self, run: Mapping) -> Chain:
         """Return the chain with one more run in memory, which overrides all others."""
         runs = list(self.runs)

@@ -189,8 +189,12 @@ class Mappings:
             return
         run = kernels.sort_mapping(source, target)
         is_long = len(run[0]) > LONG_RUN
-        chain = None if is_long else self._chain(view).pushed(run)
-        manifest = with_run(view, txn, read_manifest(view, view.version), run)
+        chain = None if is_long else self._chain(view)
+        former = read_manifest(view, view.version)
+        manifest = with_run(view, txn, former, run)
+        if chain is not None:
+            gone = {(view.version, other.generation) for other in former.runs if other not in manifest.runs}
+            chain = None if chain.places & gone else chain.pushed(run)
         self.write(view, txn, manifest, chain)
         if is_long:
             self.last_long_post = time.monotonic()

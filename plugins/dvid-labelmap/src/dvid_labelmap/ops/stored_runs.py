@@ -59,6 +59,11 @@ class StoredRun:
     def __len__(self) -> int:
         return self.record.entries
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The version that has the run of its own, and the run's generation."""
+        return self._version, self.record.generation
+
     def let_go(self) -> None:
         """Give up what is in memory of the chunks."""
         self._cache.let_go(self._chunks)

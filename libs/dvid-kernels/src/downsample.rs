@@ -2,9 +2,10 @@
 
 use crate::bitpack::unpack;
 use crate::decode::cells_of;
-use crate::encode::uniform;
+use crate::encode::{uniform, Encoder};
 use crate::fault::Outcome;
 use crate::layout::{local_labels, Layout, Shape, Sub, CELLS, SIDE};
+use std::collections::BTreeMap;
 
 #[inline]
 fn vote(eight: [u64; 8]) -> u64 {
@@ -28,26 +29,104 @@ pub fn bring_down(layout: &Layout, table: &[u64], low: &mut [u64], shape: Shape,
         fill(low, shape, corner, layout.grid.map(|n| n * SIDE / 2), table[0]);
         return Ok(());
     }
-    let (mut local, mut cells) = ([0; CELLS], [0; CELLS]);
+    let mut scratch = Scratch::new();
     for sub in layout.subs() {
-        local_labels(&sub, table, &mut local)?;
         let [x, y, z] = sub.at.map(|n| n * SIDE / 2);
-        let mut rows = [[0; 4]; 16];
-        match (sub.bits(), Ranking::of(&local, sub.count())) {
-            (0, _) => rows = [[local[0]; 4]; 16],
-            (1, _) => two_labels(sub.values, local[0], local[1], &mut rows),
-            (_, Some(ranking)) => ranked(&sub, &ranking, &mut rows)?,
-            _ => {
-                cells_of(&sub, &local, &mut cells)?;
-                for_each_eight(&cells, |row, i, eight| rows[row][i] = vote(eight));
-            }
-        }
+        let rows = scratch.rows_of(&sub, table)?;
         for (row, labels) in rows.iter().enumerate() {
             let start = place(x, y + row % 4, z + row / 4);
             low[start..start + 4].copy_from_slice(labels);
         }
     }
     Ok(())
+}
+
+/// What one high sub-block becomes: 4x4x4 labels.
+type Rows = [[u64; 4]; 16];
+
+/// Memory that is used for one sub-block after the other.
+struct Scratch {
+    local: [u64; CELLS],
+    cells: [u64; CELLS],
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Scratch { local: [0; CELLS], cells: [0; CELLS] }
+    }
+
+    #[inline]
+    fn rows_of(&mut self, sub: &Sub, table: &[u64]) -> Outcome<Rows> {
+        let Scratch { local, cells } = self;
+        local_labels(sub, table, local)?;
+        let mut rows = [[0; 4]; 16];
+        match (sub.bits(), Ranking::of(local, sub.count())) {
+            (0, _) => rows = [[local[0]; 4]; 16],
+            (1, _) => two_labels(sub.values, local[0], local[1], &mut rows),
+            (_, Some(ranking)) => ranked(sub, &ranking, &mut rows)?,
+            _ => {
+                cells_of(sub, local, cells)?;
+                for_each_eight(cells, |row, i, eight| rows[row][i] = vote(eight));
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// Some sub-blocks of a low block that are made anew: by number, x fastest, 512 labels each.
+pub type Patches = BTreeMap<usize, Box<[u64; CELLS]>>;
+
+/// Brings those sub-blocks of a high block down of which `patches` has the low one; `corner` and `grid` of the low
+/// block count sub-blocks, and the octant is of whole ones.
+pub fn patch(layout: &Layout, table: &[u64], patches: &mut Patches, grid: [usize; 3], corner: [usize; 3]) -> Outcome<()> {
+    let low_of = |at: [usize; 3]| {
+        let [x, y, z]: [usize; 3] = std::array::from_fn(|i| corner[i] + at[i] / 2);
+        (z * grid[1] + y) * grid[0] + x
+    };
+    if layout.solid() {
+        let half = layout.grid.map(|n| n / 2);
+        for i in 0..half.iter().product() {
+            let at = [i % half[0], i / half[0] % half[1], i / (half[0] * half[1])];
+            if let Some(cells) = patches.get_mut(&low_of(at.map(|n| 2 * n))) {
+                cells.fill(table[0]);
+            }
+        }
+        return Ok(());
+    }
+    let mut scratch = Scratch::new();
+    for sub in layout.subs() {
+        let Some(cells) = patches.get_mut(&low_of(sub.at)) else { continue };
+        let [x, y, z] = sub.at.map(|n| n % 2 * SIDE / 2);
+        for (row, labels) in scratch.rows_of(&sub, table)?.iter().enumerate() {
+            let start = ((z + row / 4) * SIDE + y + row % 4) * SIDE + x;
+            cells[start..start + 4].copy_from_slice(labels);
+        }
+    }
+    Ok(())
+}
+
+/// Writes a low block with patches.
+pub fn patched(layout: &Layout, table: &[u64], patches: &Patches, encoder: &mut Encoder) -> Outcome<Vec<u8>> {
+    encoder.begin();
+    if layout.solid() {
+        for i in 0..layout.grid.iter().product() {
+            match patches.get(&i) {
+                Some(cells) => encoder.add(cells),
+                None => encoder.add_packed(&table[..1], &[]),
+            }
+        }
+    }
+    let mut local = [0; CELLS];
+    for (i, sub) in layout.subs().enumerate() {
+        match patches.get(&i) {
+            Some(cells) => encoder.add(cells),
+            None => {
+                local_labels(&sub, table, &mut local)?;
+                encoder.add_packed(&local[..sub.count().max(1)], sub.values);
+            }
+        }
+    }
+    Ok(encoder.finish(layout.grid))
 }
 
 /// Calls `each(row, column, eight)` for the 4x4x4 groups of eight neighbours.

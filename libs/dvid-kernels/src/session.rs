@@ -47,6 +47,12 @@ impl<'c> Session<'c> {
         Ok((layout, &self.table))
     }
 
+    /// Checks a block that is not gzipped.
+    pub fn open_plain<'b>(&mut self, block: &'b [u8], shape: Shape) -> Outcome<(Layout<'b>, &[u64])> {
+        let layout = parse(block, shape, &mut self.table)?;
+        Ok((layout, &self.table))
+    }
+
     /// Inflates a payload and maps the table inside it; the bytes of the relabeled block.
     pub fn relabeled(&mut self, payload: &[u8], shape: Shape, mapping: Mapping) -> Outcome<&[u8]> {
         let block = self.inflater.gunzip(payload, largest_block(shape))?;

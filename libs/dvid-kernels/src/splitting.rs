@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 
 type Three = (usize, usize, usize);
 type Labels<'py> = PyReadonlyArray1<'py, u64>;
-type Made<'py> = (Bound<'py, PyList>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<i64>>);
+type Column<'py, T> = Bound<'py, PyArray1<T>>;
+type Made<'py> = (Bound<'py, PyList>, Column<'py, i64>, Column<'py, u64>, Column<'py, i64>, Column<'py, u8>);
 /// A run within a block: x, y, z, length.
 type Run = [i64; 4];
 /// The 512 voxels of a sub-block, a word for each z.
@@ -76,17 +77,18 @@ fn masks_of(runs: &[Run], shape: Shape) -> Outcome<Vec<Mask>> {
 /// How many voxels of each label lay inside, by its place in `source`.
 type Counts = BTreeMap<usize, i64>;
 
-/// Writes one sub-block with other labels.
-fn split_sub(sub: &Sub, local: &mut [u64; CELLS], mask: &Mask, parts: Parts, encoder: &mut Encoder, counts: &mut Counts) -> Outcome<()> {
+/// Writes one sub-block with other labels; tells whether it has any of those that become others.
+fn split_sub(sub: &Sub, local: &mut [u64; CELLS], mask: &Mask, parts: Parts, encoder: &mut Encoder, counts: &mut Counts) -> Outcome<bool> {
     let labels = sub.count().max(1);
-    if mask.iter().all(|plane| *plane == 0) || local[..labels].iter().all(|label| parts.find(*label).is_none()) {
+    let changes = local[..labels].iter().any(|label| parts.find(*label).is_some());
+    if !changes || mask.iter().all(|plane| *plane == 0) {
         for label in &mut local[..labels] {
             if let Some(found) = parts.find(*label) {
                 *label = parts.outside[found];
             }
         }
         encoder.add_packed(&local[..labels], sub.values);
-        return Ok(());
+        return Ok(changes);
     }
     let mut cells = [0; CELLS];
     cells_of(sub, local, &mut cells)?;
@@ -114,27 +116,32 @@ fn split_sub(sub: &Sub, local: &mut [u64; CELLS], mask: &Mask, parts: Parts, enc
         *counts.entry(place).or_default() += number;
     }
     encoder.add(&cells);
-    Ok(())
+    Ok(true)
 }
 
-fn split_layout(layout: &Layout, table: &[u64], masks: &[Mask], parts: Parts, encoder: &mut Encoder) -> Outcome<(Vec<u8>, Counts)> {
+/// A block, the counts of its labels, and a flag for each sub-block that changed.
+type Split = (Vec<u8>, Counts, Vec<u8>);
+
+fn split_layout(layout: &Layout, table: &[u64], masks: &[Mask], parts: Parts, encoder: &mut Encoder) -> Outcome<Split> {
     let (mut local, mut counts) = ([0; CELLS], Counts::new());
+    let mut changed = Vec::with_capacity(masks.len());
     encoder.begin();
     if layout.solid() {
         for mask in masks {
             local[0] = table[0];
             let sub = Sub { at: [0; 3], indices: &[0; 4], values: &[] };
-            split_sub(&sub, &mut local, mask, parts, encoder, &mut counts)?;
+            changed.push(split_sub(&sub, &mut local, mask, parts, encoder, &mut counts)?.into());
         }
     }
     for (sub, mask) in layout.subs().zip(masks) {
         local_labels(&sub, table, &mut local)?;
-        split_sub(&sub, &mut local, mask, parts, encoder, &mut counts)?;
+        changed.push(split_sub(&sub, &mut local, mask, parts, encoder, &mut counts)?.into());
     }
-    Ok((encoder.finish(layout.grid), counts))
+    Ok((encoder.finish(layout.grid), counts, changed))
 }
 
-/// Blocks (not gzipped) whose voxels of some labels have others, and the rows block, label, voxels of those in runs.
+/// Blocks (not gzipped) whose voxels of some labels have others, the rows block, label, voxels of those in runs, and
+/// a flag for each sub-block of each block.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
 fn split_blocks<'py>(
@@ -167,12 +174,14 @@ fn split_blocks<'py>(
             split_layout(&layout, table, &masks, parts, encoder).map_err(|fault| fault.in_payload(index))
         })
     })?;
-    let (pieces, counts): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+    let flags = made.iter().flat_map(|(_, _, changed)| changed).copied().collect();
+    let (pieces, counts): (Vec<_>, Vec<_>) = made.into_iter().map(|(block, counts, _)| (block, counts)).unzip();
     let rows = || counts.iter().enumerate().flat_map(|(i, counts)| counts.iter().map(move |row| (i, row)));
     Ok((
         bytes_list(py, &pieces)?,
         PyArray1::from_vec(py, rows().map(|(i, _)| i as i64).collect()),
         PyArray1::from_vec(py, rows().map(|(_, (place, _))| parts.source[*place]).collect()),
         PyArray1::from_vec(py, rows().map(|(_, (_, number))| *number).collect()),
+        PyArray1::from_vec(py, flags),
     ))
 }

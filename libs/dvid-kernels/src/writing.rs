@@ -5,7 +5,7 @@ use crate::decode;
 use crate::downsample;
 use crate::encode::{Encoder, Volume};
 use crate::fault::{Fault, Outcome};
-use crate::layout::{block_shape_of, parse, Shape, SIDE};
+use crate::layout::{block_shape_of, parse, Layout, Shape, CELLS, SIDE};
 use crate::mapping::Mapping;
 use crate::pool;
 use crate::reading::mapping_of;
@@ -110,12 +110,21 @@ fn relabel_payloads<'py>(
 /// The high blocks of one low block, which of them were written, and the low block as it was.
 struct Octants {
     high: Vec<Option<Payload>>,
+    plain: bool,
     written: [bool; 8],
     old: Option<Payload>,
 }
 
+impl Octants {
+    /// Opens one of the high blocks.
+    fn open<'s>(&self, session: &'s mut Session, high: &'s [u8], shape: Shape) -> Outcome<(Layout<'s>, &'s [u64])> {
+        if self.plain { session.open_plain(high, shape) } else { session.open(high, shape, None) }
+    }
+}
+
 /// Low blocks made of the written ones of their eight high blocks (not gzipped).
 #[pyfunction]
+#[pyo3(signature = (octants, written, old, shape, threads, changed=None, plain=false))]
 fn downsample_blocks<'py>(
     py: Python<'py>,
     octants: &Bound<PyAny>,
@@ -123,6 +132,8 @@ fn downsample_blocks<'py>(
     old: &Bound<PyAny>,
     shape: Three,
     threads: usize,
+    changed: Option<PyReadonlyArray2<u8>>,
+    plain: bool,
 ) -> PyResult<Bound<'py, PyList>> {
     let shape = shape_of(shape)?;
     let old = optional_payloads(old)?;
@@ -132,13 +143,26 @@ fn downsample_blocks<'py>(
     if !eights || written.shape()[1] != 8 || flags.len() != high.len() || old.len() != high.len() {
         return Fault::argument("each low block needs eight octants, eight flags and one old block").map_err(PyErr::from);
     }
+    let subs = shape.map(|n| n / SIDE).iter().product();
+    let changed = match &changed {
+        None => Vec::new(),
+        Some(changed) if changed.shape() == [high.len(), subs] => changed.as_slice()?.chunks_exact(subs).collect(),
+        Some(_) => return Fault::argument("each low block needs a flag for each of its sub-blocks").map_err(PyErr::from),
+    };
     let items: Vec<Octants> = high
         .into_iter()
         .zip(flags.iter().zip(old))
-        .map(|(high, (flags, old))| Octants { high, written: flags.map(|flag| flag != 0), old })
+        .map(|(high, (flags, old))| Octants { high, plain, written: flags.map(|flag| flag != 0), old })
         .collect();
     let blocks = py.detach(|| {
         let voxels: usize = shape.iter().product();
+        if !changed.is_empty() && shape.iter().all(|n| n % (2 * SIDE) == 0) {
+            let state = || (Session::new(), Encoder::new());
+            let items = items.iter().zip(changed).enumerate().collect();
+            return pool::run(threads, items, state, |(session, encoder), (index, (octants, changed))| {
+                changed_block(session, encoder, octants, changed, shape).map_err(|fault| fault.in_payload(index))
+            });
+        }
         if let ([octants], 2..) = (&items[..], threads) {
             let low = lone_low_block(octants, shape, threads).map_err(|fault| fault.in_payload(0))?;
             return Ok(vec![Encoder::new().encode(Volume { voxels: &low, size: shape }, [0; 3], shape)]);
@@ -150,6 +174,38 @@ fn downsample_blocks<'py>(
         })
     })?;
     bytes_list(py, &blocks)
+}
+
+/// A low block of which only the changed sub-blocks in written octants are made; all of those if there was none before.
+fn changed_block(session: &mut Session, encoder: &mut Encoder, octants: &Octants, changed: &[u8], shape: Shape) -> Outcome<Vec<u8>> {
+    let Some(old) = &octants.old else {
+        let mut low = vec![0; shape.iter().product()];
+        low_block(session, octants, &mut low, shape)?;
+        return Ok(encoder.encode(Volume { voxels: &low, size: shape }, [0; 3], shape));
+    };
+    let grid = shape.map(|n| n / SIDE);
+    let half = grid.map(|n| n / 2);
+    let octant_of = |i: usize| {
+        let at = [i % grid[0], i / grid[0] % grid[1], i / (grid[0] * grid[1])];
+        (0..3).map(|axis| (at[axis] / half[axis]) << axis).sum::<usize>()
+    };
+    let mut patches = downsample::Patches::new();
+    let mut touched = [false; 8];
+    for (i, _) in changed.iter().enumerate().filter(|(_, flag)| **flag != 0) {
+        let octant = octant_of(i);
+        if octants.written[octant] {
+            touched[octant] = true;
+            patches.insert(i, Box::new([0; CELLS]));
+        }
+    }
+    for (i, high) in octants.high.iter().enumerate().filter(|(i, _)| touched[*i]) {
+        if let Some(high) = high {
+            let (layout, table) = octants.open(session, high, shape)?;
+            downsample::patch(&layout, table, &mut patches, grid, corner_of(i, half))?;
+        }
+    }
+    let (layout, table) = session.open(old, shape, None)?;
+    downsample::patched(&layout, table, &patches, encoder)
 }
 
 /// The low block before its written octants are made.
@@ -180,7 +236,7 @@ fn lone_low_block(octants: &Octants, shape: Shape, threads: usize) -> Outcome<Ve
     let made = pool::run(threads, written, Session::new, |session, (i, high): (usize, &Option<Payload>)| {
         let mut octant = vec![0; half.iter().product()];
         if let Some(high) = high {
-            let (layout, table) = session.open(high, shape, None)?;
+            let (layout, table) = octants.open(session, high, shape)?;
             downsample::bring_down(&layout, table, &mut octant, half, [0; 3])?;
         }
         Ok((i, octant))
@@ -203,7 +259,7 @@ fn low_block(session: &mut Session, octants: &Octants, low: &mut [u64], shape: S
         match high {
             None => downsample::fill(low, shape, corner, half, 0),
             Some(high) => {
-                let (layout, table) = session.open(high, shape, None)?;
+                let (layout, table) = octants.open(session, high, shape)?;
                 downsample::bring_down(&layout, table, low, shape, corner)?;
             }
         }

@@ -256,6 +256,35 @@ def test_lower_resolution(kernels: ModuleType, volume: object, labels: int, grai
     assert (first == expected).all()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_lower_resolution_of_what_changed(kernels: ModuleType, volume: object, seed: int) -> None:
+    shape, rng = (16, 16, 32), np.random.default_rng(seed)
+    high = volume((32, 32, 64), 5, seed, 1 + seed % 3)  # type: ignore[operator]
+    old = volume(shape, 3, seed + 9, 2)  # type: ignore[operator]
+    if seed == 1:
+        old[:] = 7
+    if seed == 2:
+        high[:32, :16, :16] = 4
+    eight: list[bytes | None] = list(kernels.write_blocks(high, shape))
+    eight[3] = None
+    high[:32, 16:, 16:] = 0
+    written = np.array([[1, 0, 1, 1, 1, 1, 0, 1]] * 2, np.uint8)
+    changed = rng.integers(0, 2, (2, 4, 2, 2)).astype(np.uint8)
+    changed[0, 0, 1, 1] = 1
+    (payload,) = kernels.write_blocks(old, shape)
+    made = kernels.downsample_blocks([eight, eight], written, [payload, None], shape, 2, changed)
+    plain = [None if block is None else gunzip(block, 10**6) for block in eight]
+    bare = kernels.downsample_blocks([plain, plain], written, [payload, None], shape, 2, changed, plain=True)
+    assert bare == [gunzip(block, 10**6) for block in made]
+    low, (first, second) = low_of(high), (kernels.decode_block(gunzip(block, 10**6)) for block in made)
+    chosen = written[0].reshape(2, 2, 2).astype(bool).repeat(16, 0).repeat(8, 1).repeat(8, 2)
+    made_anew = chosen & changed[0].astype(bool).repeat(8, 0).repeat(8, 1).repeat(8, 2)
+    assert (first == np.where(made_anew, low, old)).all()
+    assert (second == np.where(chosen, low, 0)).all()
+    with pytest.raises(ValueError, match="flag"):
+        kernels.downsample_blocks([eight], written[:1], [payload], shape, 2, changed)
+
+
 def test_duplicates_in_a_table_vote_together(kernels: ModuleType) -> None:
     high = np.random.default_rng(2).integers(1, 6, (8, 8, 8)).astype(np.uint64)
     mapping = (np.array([2, 3], np.uint64), np.array([1, 1], np.uint64))

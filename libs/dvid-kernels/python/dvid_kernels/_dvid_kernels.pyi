@@ -96,6 +96,8 @@ def downsample_blocks(
     old: Sequence[_Buffer | None],
     shape: _Shape,
     threads: int,
+    changed: NDArray[np.uint8] | None = None,
+    plain: bool = False,
 ) -> list[bytes]: ...
 def encode_segmentation(volume: _Labels) -> NDArray[np.uint32]: ...
 def body_runs(
@@ -128,7 +130,7 @@ def split_blocks(
     inside: _Labels,
     outside: _Labels,
     threads: int,
-) -> tuple[list[bytes], NDArray[np.int64], _Labels, NDArray[np.int64]]: ...
+) -> tuple[list[bytes], NDArray[np.int64], _Labels, NDArray[np.int64], NDArray[np.uint8]]: ...
 def index_messages(
     labels: _Labels,
     firsts: NDArray[np.int64],

@@ -17,6 +17,7 @@ __all__ = [
     "check_block_coordinates",
     "check_block_runs",
     "check_bounds",
+    "check_changed",
     "check_octants",
     "check_origins",
     "check_out",
@@ -128,6 +129,19 @@ def check_octants(octants: Sequence[Payloads], written: NDArray[np.uint8], old: 
     flags = np.ascontiguousarray(written, np.uint8)
     if flags.shape != (len(octants), 8) or len(old) != len(octants) or any(len(eight) != 8 for eight in octants):
         raise ValueError("each low block needs eight octants, eight flags and one old block")
+    return flags
+
+
+def check_changed(changed: NDArray[np.uint8], block_shape: Shape, count: int) -> NDArray[np.uint8]:
+    """Check that each block has a flag for each of its 8x8x8 parts; the flags as uint8 (n, z, y, x).
+
+    Raises:
+        ValueError: it has not.
+    """
+    flags = np.ascontiguousarray(changed, np.uint8)
+    x, y, z = block_shape
+    if flags.shape != (count, z // 8, y // 8, x // 8):
+        raise ValueError("each block needs a flag for each of its parts of 8x8x8 voxels")
     return flags
 
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dvid_labels.arguments import (
     Region,
+    check_changed,
     check_octants,
     check_origins,
     check_out,
@@ -228,6 +229,9 @@ def downsample_blocks(
     old: Payloads,
     block_shape: Shape,
     threads: int = 2,
+    changed: NDArray[np.uint8] | None = None,
+    *,
+    plain: bool = False,
 ) -> list[bytes]:
     """Make blocks of the next lower resolution from their eight high blocks; see the numpy twin.
 
@@ -235,10 +239,11 @@ def downsample_blocks(
         LabelFormatError: a payload is damaged; the text names the index of its low block.
         ValueError: an argument is not as described.
     """
-    flags = check_octants(octants, written, old)
+    flags, shape = check_octants(octants, written, old), check_shape(block_shape)
+    parts = None if changed is None else check_changed(changed, shape, len(octants)).reshape(len(octants), -1)
     with our_errors():
-        blocks = dvid_kernels.downsample_blocks(octants, flags, old, check_shape(block_shape), check_threads(threads))
-    return each(gzip_bytes, blocks, threads)
+        blocks = dvid_kernels.downsample_blocks(octants, flags, old, shape, check_threads(threads), parts, plain)
+    return blocks if plain else each(gzip_bytes, blocks, threads)
 
 
 def labels_at(

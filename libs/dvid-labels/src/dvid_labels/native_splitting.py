@@ -5,10 +5,8 @@ from collections.abc import Sequence
 import dvid_kernels
 
 from dvid_labels.arguments import BlockRuns, LabelParts, check_block_runs, check_parts, check_threads
-from dvid_labels.compression import gzip_bytes
 from dvid_labels.native_errors import our_errors
 from dvid_labels.numpy_splitting import SplitBlocks
-from dvid_labels.parallel import each
 from dvid_labels.types import Buffer, Shape
 
 __all__ = ["split_blocks"]
@@ -26,8 +24,10 @@ def split_blocks(
     rows, starts = check_block_runs(runs, block_shape, len(payloads))
     source, inside, outside = check_parts(parts)
     with our_errors():
-        blocks, numbers, labels, voxels = dvid_kernels.split_blocks(
+        made, numbers, labels, voxels, flags = dvid_kernels.split_blocks(
             payloads, rows, starts, block_shape, source, inside, outside, check_threads(threads)
         )
     kept = voxels > 0
-    return SplitBlocks(each(gzip_bytes, blocks, threads), numbers[kept], labels[kept], voxels[kept])
+    x, y, z = block_shape
+    changed = flags.reshape(len(made), z // 8, y // 8, x // 8)
+    return SplitBlocks(made, numbers[kept], labels[kept], voxels[kept], changed)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from dvid_labels import block_codec
 from dvid_labels.arguments import (
     Region,
+    check_changed,
     check_octants,
     check_origins,
     check_out,
@@ -276,6 +277,9 @@ def downsample_blocks(
     old: Payloads,
     block_shape: Shape,
     threads: int = 2,
+    changed: NDArray[np.uint8] | None = None,
+    *,
+    plain: bool = False,
 ) -> list[bytes]:
     """Make blocks of the next lower resolution.
 
@@ -287,6 +291,10 @@ def downsample_blocks(
         old: each low block as it was; None is zeros. Looked at only where an octant was not written.
         block_shape: voxels of each block, high and low (x, y, z), multiples of 8.
         threads: 1 to 8.
+        changed: uint8 (n, z, y, x), which parts of 8x8x8 voxels of the low blocks are to be made, in octants that are
+            written; of the others, too, the low block's voxels stay. It counts only for low blocks that were there, and
+            where the sides of blocks are multiples of 16; all of the written octants is made without it.
+        plain: whether the high blocks are not gzipped, and the low ones that are made shall not be either.
 
     Returns:
         The payload of each low block.
@@ -298,9 +306,12 @@ def downsample_blocks(
     check_threads(threads)
     flags = check_octants(octants, written, old)
     x, y, z = (n // 2 for n in check_shape(block_shape))
+    parts = None if changed is None else check_changed(changed, block_shape, len(octants))
+    if any(n % 8 for n in (x, y, z)):
+        parts = None
     made: list[bytes] = []
     for index, (eight, chosen, before) in enumerate(zip(octants, flags, old, strict=True)):
-        keep = before is not None and not chosen.all()
+        keep = before is not None and not (chosen.all() and parts is None)
         low = (
             _decode(before, block_shape, index)
             if before is not None and keep
@@ -309,9 +320,13 @@ def downsample_blocks(
         for i in np.flatnonzero(chosen).tolist():
             payload = eight[i]
             a, b, c = (i >> 2) * z, (i >> 1 & 1) * y, (i & 1) * x
-            octant = 0 if payload is None else downsample_labels(_decode(payload, block_shape, index))
+            packed = gzip_bytes(payload) if plain and payload is not None else payload
+            octant = 0 if packed is None else downsample_labels(_decode(packed, block_shape, index))
             low[a : a + z, b : b + y, c : c + x] = octant
-        made.append(gzip_bytes(encode_block(low)))
+        if parts is not None and before is not None:
+            stays = (parts[index] == 0).repeat(8, 0).repeat(8, 1).repeat(8, 2)
+            low[stays] = _decode(before, block_shape, index)[stays]
+        made.append(encode_block(low) if plain else gzip_bytes(encode_block(low)))
     return made
 
 

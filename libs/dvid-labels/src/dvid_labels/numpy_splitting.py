@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from dvid_labels import block_codec
 from dvid_labels.arguments import BlockRuns, LabelParts, check_block_runs, check_parts, check_threads
-from dvid_labels.compression import gzip_bytes
 from dvid_labels.errors import LabelFormatError
 from dvid_labels.types import Buffer, Labels, Shape
 
@@ -19,16 +18,18 @@ class SplitBlocks(NamedTuple):
     """Blocks that were split, and how many voxels of each label lay in the runs.
 
     Attributes:
-        payloads: the blocks.
+        made: the blocks, not gzipped.
         blocks: index of the block, int64 (r,), sorted.
         labels: the label that the voxels had, uint64 (r,), ascending within a block.
         voxels: how many of them lay in the runs, int64 (r,).
+        changed: which parts of 8x8x8 voxels of each block have labels that became others, uint8 (n, z, y, x).
     """
 
-    payloads: list[bytes]
+    made: list[bytes]
     blocks: NDArray[np.int64]
     labels: Labels
     voxels: NDArray[np.int64]
+    changed: NDArray[np.uint8]
 
 
 def split_blocks(
@@ -52,6 +53,8 @@ def split_blocks(
     rows, starts = check_block_runs(runs, block_shape, len(payloads))
     source, inside, outside = check_parts(parts)
     made: list[bytes] = []
+    x, y, z = (n // 8 for n in block_shape)
+    changed = np.zeros((len(payloads), z, y, x), np.uint8)
     counted: list[tuple[NDArray[np.int64], Labels, NDArray[np.int64]]] = []
     for index, payload in enumerate(payloads):
         try:
@@ -62,15 +65,16 @@ def split_blocks(
         places = np.minimum(np.searchsorted(source, voxels), max(len(source) - 1, 0))
         hit = source[places] == voxels if len(source) else np.zeros(voxels.shape, bool)
         chosen, left = hit & mask, hit & ~mask
+        changed[index] = hit.reshape(z, 8, y, 8, x, 8).any(axis=(1, 3, 5))
         found, numbers = np.unique(places[chosen], return_counts=True)
         counted.append((np.full(len(found), index, np.int64), source[found], numbers.astype(np.int64)))
         voxels[chosen], voxels[left] = inside[places[chosen]], outside[places[left]]
-        made.append(gzip_bytes(block_codec.encode_block(voxels)))
+        made.append(block_codec.encode_block(voxels))
     columns = (
         zip(*counted, strict=True) if counted else ([np.zeros(0, kind)] for kind in (np.int64, np.uint64, np.int64))
     )
     blocks, labels, numbers = (np.concatenate(list(column)) for column in columns)
-    return SplitBlocks(made, blocks, labels, numbers)
+    return SplitBlocks(made, blocks, labels, numbers, changed)
 
 
 def _mask(runs: NDArray[np.int64], block_shape: Shape) -> NDArray[np.bool_]:

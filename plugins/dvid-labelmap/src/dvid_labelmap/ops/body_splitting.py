@@ -60,7 +60,7 @@ def split_body(change: BodyChange, body: int, runs: NDArray[np.int32], wanted: i
                 rows = rows_of_supervoxels(view, change.places, body, touched)
                 made = split_voxels(fresh, change, np.unique(rows.blocks, axis=0), cut, parts)
                 change = change.numbered()
-                write_split(fresh, change, made.coordinates, made.payloads)
+                write_split(fresh, change, made.coordinates, made.made, made.changed)
             _move_rows(change, view, rows, made, parts, label)
             pairs = {
                 sv: SplitLabels(split, split + 1) for sv, split in zip(touched.tolist(), splits.tolist(), strict=True)

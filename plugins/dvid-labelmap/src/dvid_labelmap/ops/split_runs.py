@@ -14,7 +14,7 @@ from dvid_framework.api import BadRequest
 from dvid_labelmap.ops.bounds import bad_input
 from dvid_labelmap.ops.index_rows import Integers
 
-__all__ = ["BlockRuns", "count_voxels", "parse_split", "runs_by_block"]
+__all__ = ["NO_RUNS", "BlockRuns", "count_voxels", "parse_split", "runs_by_block"]
 
 _MOST_RUNS = 16 << 20
 
@@ -33,6 +33,10 @@ class BlockRuns(NamedTuple):
     runs: Integers
     starts: Integers
     voxels: Integers
+
+
+_NONE = np.zeros(0, np.int64)
+NO_RUNS = BlockRuns(_NONE.reshape(0, 3), _NONE.reshape(0, 4), np.zeros(1, np.int64), _NONE)
 
 
 def parse_split(body: Buffer) -> NDArray[np.int32]:

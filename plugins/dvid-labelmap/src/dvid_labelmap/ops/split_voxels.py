@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from dvid_labels import kernels
+from dvid_labels.compression import gzip_bytes
+from dvid_labels.parallel import each
 from dvid_labels.types import Buffer, Labels
 
 from dvid_framework.api import View
 from dvid_labelmap.ops.body_commits import BodyChange
 from dvid_labelmap.ops.bounds import THREADS, stored_blocks
-from dvid_labelmap.ops.downsample import lower_scales
+from dvid_labelmap.ops.downsample import Changed, lower_scales
 from dvid_labelmap.ops.index_rows import Integers
 from dvid_labelmap.ops.indexing import stored_payloads
 from dvid_labelmap.ops.ingest import put_blocks
 from dvid_labelmap.ops.split_runs import BlockRuns
 
 __all__ = ["Parts", "SplitVoxels", "coarse_blocks", "split_voxels", "write_split"]
+
+_WORTH_THREADS = 32  # blocks from which it pays to gzip them in threads
 
 
 class Parts(NamedTuple):
@@ -33,17 +39,19 @@ class SplitVoxels(NamedTuple):
 
     Attributes:
         coordinates: block coordinates, int64 (n, 3) as x, y, z.
-        payloads: the blocks.
+        made: the blocks, not gzipped.
         blocks: number of the block, int64 (r,), sorted.
         labels: the supervoxel that voxels had, uint64 (r,).
         voxels: how many of them lay in the runs, int64 (r,).
+        changed: which parts of the blocks have voxels with other labels now.
     """
 
     coordinates: Integers
-    payloads: list[bytes]
+    made: list[bytes]
     blocks: Integers
     labels: Labels
     voxels: Integers
+    changed: Changed
 
 
 def coarse_blocks(change: BodyChange, coordinates: Integers) -> Integers:
@@ -72,7 +80,7 @@ def split_voxels(view: View, change: BodyChange, coordinates: Integers, cut: Blo
     runs, starts = _runs_of(coordinates, cut)
     with stored_blocks(0, coordinates):  # type: ignore[arg-type]  # rows of the array do as triples
         made = kernels.split_blocks(payloads, (runs, starts), change.instance.settings.block_size, parts, THREADS)
-    return SplitVoxels(coordinates, made.payloads, made.blocks, made.labels, made.voxels)
+    return SplitVoxels(coordinates, *made)
 
 
 def _runs_of(coordinates: Integers, cut: BlockRuns) -> tuple[Integers, Integers]:
@@ -88,9 +96,23 @@ _NONE = np.zeros(0, np.int64)
 
 
 def write_split(
-    view: View, change: BodyChange, coordinates: Integers, payloads: list[bytes], *, downres: bool = True
+    view: View,
+    change: BodyChange,
+    coordinates: Integers,
+    made: Sequence[Buffer],
+    changed: Changed,
+    *,
+    downres: bool = True,
 ) -> None:
-    """Add blocks of scale 0 to the transaction, and the lower resolutions that follow from them.
+    """Add blocks of scale 0 to the transaction, and the lower resolutions that follow from what changed in them.
+
+    Args:
+        view: the version.
+        change: the change.
+        coordinates: block coordinates, int64 (n, 3) as x, y, z.
+        made: the blocks, not gzipped.
+        changed: which parts of them have voxels with other labels now.
+        downres: whether the lower resolutions follow.
 
     Raises:
         CorruptValue: a stored low block is damaged.
@@ -98,7 +120,10 @@ def write_split(
     if not len(coordinates):
         return
     settings = change.instance.settings
-    put_blocks(change.txn, 0, coordinates, payloads)
     levels = settings.max_downres_level if downres else 0
-    for scale, low, made in lower_scales(view, coordinates, payloads, settings.block_size, levels):
-        put_blocks(change.txn, scale, low, made)
+    lower = lower_scales(view, coordinates, made, settings.block_size, levels, changed)
+    scales = [(0, coordinates, made), *lower]
+    blocks = [block for _, _, plain in scales for block in plain]
+    payloads = iter(each(gzip_bytes, blocks, THREADS if len(blocks) >= _WORTH_THREADS else 1))
+    for scale, low, plain in scales:
+        put_blocks(change.txn, scale, low, list(islice(payloads, len(plain))))

@@ -116,7 +116,7 @@ def split_supervoxel(
                 made = split_voxels(fresh, change, rows.blocks, cut, parts)
                 _check_all_inside(made, cut, supervoxel)
                 change = change.numbered()
-                write_split(fresh, change, made.coordinates, made.payloads, downres=downres)
+                write_split(fresh, change, made.coordinates, made.made, made.changed, downres=downres)
             _move_rows(change, view, rows, made, labels)
             put_split(change, supervoxel, labels)
             txn.emit(

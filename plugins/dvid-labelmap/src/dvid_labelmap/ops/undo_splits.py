@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from dvid_labels import kernels
-from dvid_labels.types import Buffer, Labels
+from dvid_labels.types import Labels
 
 from dvid_framework.api import Conflict, View
 from dvid_labelmap.keys import split_key, stray_key
 from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, joined_entries
 from dvid_labelmap.ops.body_index import supervoxel_sizes
 from dvid_labelmap.ops.body_rows import joined_rows, rows_of_supervoxels
-from dvid_labelmap.ops.bounds import THREADS, stored_blocks
 from dvid_labelmap.ops.index_changes import change_rows
 from dvid_labelmap.ops.index_rows import Integers, Rows
-from dvid_labelmap.ops.indexing import stored_payloads
 from dvid_labelmap.ops.mapping import bodies_of
-from dvid_labelmap.ops.split_voxels import coarse_blocks, write_split
+from dvid_labelmap.ops.split_runs import NO_RUNS
+from dvid_labelmap.ops.split_voxels import Parts, coarse_blocks, split_voxels, write_split
 from dvid_labelmap.ops.splitting import body_turn, one
 
 __all__ = ["SupervoxelParts", "undo_split", "undo_split_supervoxel"]
@@ -144,12 +142,9 @@ def _check_parts(
 
 
 def _join_voxels(view: View, change: BodyChange, coordinates: Integers, mapping: tuple[Labels, Labels]) -> None:
-    found = stored_payloads(view, coordinates)
-    coordinates = coordinates[[payload is not None for payload in found]]
-    payloads: list[Buffer] = [payload for payload in found if payload is not None]
-    with stored_blocks(0, coordinates):  # type: ignore[arg-type]  # rows of the array do as triples
-        made = kernels.transcode(payloads, change.instance.settings.block_size, "blocks", mapping, THREADS)
-    write_split(view, change, coordinates, [bytes(payload) for payload in made])
+    source, joined = mapping
+    made = split_voxels(view, change, coordinates, NO_RUNS, Parts(source, joined, joined))
+    write_split(view, change, made.coordinates, made.made, made.changed)
 
 
 def _joined_rows(rows: Rows, mapping: tuple[Labels, Labels], body: int) -> Rows:

@@ -21,7 +21,7 @@ from dvid_labels.indices import encode_index, join_indices
 from dvid_labels.runs import decode_rles, encode_rles
 from numpy.typing import NDArray
 
-from dvid_framework.testing import Plugins, check
+from dvid_framework.testing import Config, Plugins, ServerSettings, check
 from dvid_framework.testing.running import ServerThread
 
 Labels = NDArray[np.uint64]
@@ -38,7 +38,8 @@ BLOCKS = list(np.ndindex(GRID, GRID, GRID))
 
 
 class Logged(NamedTuple):
-    """A mutation that may be undone: parts are bodies with their supervoxels, or (whole, split, remain)."""
+    """A mutation that may be undone: parts are bodies with their supervoxels, or (whole, split, remain); of the split
+    of a body its new label and several of those."""
 
     number: int
     kind: str
@@ -122,7 +123,7 @@ class Session:
     def __init__(self, folder: Path, plugins: Callable[[], Plugins], volumes: SimpleNamespace, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.volumes = volumes
-        self.server = ServerThread(folder, plugins=plugins())
+        self.server = ServerThread(folder, Config(server=ServerSettings(allow_labelmap_split=True)), plugins=plugins())
         self.root = self.client.new_repo()
         self.client.new_instance(self.root, "labelmap", "seg", BlockSize=f"{SIDE},{SIDE},{SIDE}", MaxDownresLevel="1")
         self.known = {self.root: Version(ancestors=[self.root])}
@@ -286,6 +287,39 @@ class Session:
         model.splits.append((self.at, [answer["MutationID"], whole, remain, split]))
         model.log.append(Logged(answer["MutationID"], "split", body, (whole, split, remain)))
 
+    def split_body(self) -> None:
+        """Voxels of several supervoxels become a body; some may go with all of theirs."""
+        model, members = self.model, self.model.supervoxels()
+        if not members:
+            return
+        (body,) = self.some(members, 1, 1)
+        body_at = model.bodies() == np.uint64(body)
+        whole = np.isin(model.voxels, np.array(self.some(members[body], 0, 2), np.uint64))
+        chosen = body_at & (whole | (np.arange(GRID * SIDE)[:, None, None] < self.rng.integers(GRID * SIDE)))
+        if not self.rng.integers(4):
+            chosen = chosen ^ (np.indices(chosen.shape).sum(axis=0) == self.rng.integers(3 * GRID * SIDE))
+        chosen &= model.voxels != 0
+        reply = self.post(f"split/{body}", encode_rles(self.rng.permutation(runs_of(chosen))))
+        if not 0 < chosen.sum() < body_at.sum() or (chosen & ~body_at).any():
+            assert reply.status == 400
+            return
+        answer = reply.ok().json()
+        label, number = self.fresh(answer["label"]), answer["MutationID"]
+        parts = self.client.json(self.path("mutations"))[-1]["SVSplits"]
+        assert sorted(int(name) for name in parts) == np.unique(model.voxels[chosen]).tolist()
+        touched = [(int(name), self.fresh(two["Split"]), self.fresh(two["Remain"])) for name, two in parts.items()]
+        for sv, split, remain in sorted(touched):
+            here = model.voxels == np.uint64(sv)
+            model.bring_down(self.volumes.halved, self.give(here, remain) | self.give(here & chosen, split))
+            model.mapping |= {split: label, remain: body, sv: 0}
+            model.splits.append((self.at, [number, sv, remain, split]))
+        model.log.append(Logged(number, "split_body", body, (label, touched)))
+
+    def give(self, where: NDArray[np.bool_], label: int) -> set[Triple]:
+        """Give voxels a label; returns the blocks that have some of them."""
+        self.model.voxels[where] = label
+        return {at for at in BLOCKS if where[place(*at)].any()}
+
     # -- undo
 
     def undo(self) -> None:
@@ -343,6 +377,23 @@ class Session:
         model.splits = [split for split in model.splits if split[1][0] != logged.number]
         return True
 
+    def undone_split_body(self, logged: Logged) -> bool:
+        model, (label, touched) = self.model, logged.parts
+        names = {part for _, split, remain in touched for part in (split, remain)}
+        if any(model.body_of(sv) or sv in model.strays for sv, _, _ in touched):
+            return False
+        if any(model.body_of(split) != label or model.body_of(remain) != logged.body for _, split, remain in touched):
+            return False
+        members = model.supervoxels()
+        if members.get(label, {}).keys() - names or not names & {sv for found in members.values() for sv in found}:
+            return False
+        for sv, split, remain in touched:
+            where = np.isin(model.voxels, np.array([split, remain], np.uint64))
+            model.bring_down(self.volumes.halved, self.give(where, sv))
+            model.mapping |= {sv: logged.body, split: 0, remain: 0}
+        model.splits = [split for split in model.splits if split[1][0] != logged.number]
+        return True
+
     # -- versions
 
     def branch(self) -> None:
@@ -361,7 +412,7 @@ class Session:
             self.server.restart()
         self.at = str(self.rng.choice(sorted(self.open)))
         body_records.MOST_WHOLE = int(self.rng.choice((0, 250, 700, 4096)))  # bodies are stored in both forms
-        many = [self.merge, self.merge, self.cleave, self.split, self.renumber, self.undo, self.undo]
+        many = [self.merge, self.merge, self.cleave, self.split, self.split_body, self.renumber, self.undo, self.undo]
         chosen = [self.raw, self.blocks, self.ingest, self.branch, *many]
         chosen[self.rng.integers(len(chosen))]()
         for version in self.known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -141,7 +142,11 @@ def _check_log(log: CommitLog, known: Collection[int], versions: Collection[int]
         name = keys.log_by_version_key(mutation.instance, mutation.version, number)
         if mutation.instance and log.store.get(name) is None:
             report.problems.append(f"mutation record {number} is not found under its instance and version")
-    for key, _ in _entries(log, keys.LOG_BY_VERSION, keys.CURSOR, report):
+    names = chain(
+        _entries(log, keys.LOG_BY_VERSION, keys.CURSOR, report),
+        _entries(log, keys.LOG_BY_MUTATION, keys.after_prefix(keys.LOG_BY_MUTATION), report),
+    )
+    for key, _ in names:
         if log.store.get(keys.log_key(keys.number_of_log_key(key))) is None:
             report.problems.append(f"the name {key.hex()} leads to no mutation record")
 

@@ -88,6 +88,10 @@ def _name_of_a_record_gone(store: Store) -> None:
     store.write(batch_of([(name, None)]))
 
 
+def _name_of_no_record(store: Store) -> None:
+    store.write(batch_of([(keys.log_by_mutation_key(1, 1_000_000_000, 99), b"")]))
+
+
 def _blob_of_another_name(store: Store) -> None:
     key = keys.blob_key(b"0" * 16)
     store.write(batch_of([(key, seal_value(key, b"other"))]))
@@ -105,6 +109,7 @@ def _blob_of_another_name(store: Store) -> None:
         (_value_and_tombstone, "both a value and a tombstone"),
         (_mutation_record_gone, "are missing"),
         (_name_of_a_record_gone, "not found under"),
+        (_name_of_no_record, "leads to no mutation record"),
         (_blob_of_another_name, "does not have the hash"),
     ],
 )

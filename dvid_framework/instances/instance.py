@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -319,6 +320,20 @@ class Instance:
         """Yield the mutation records of exactly one version, the newest first, each read when it is asked for."""
         for number, data in self._context.log.named_backwards(self._context.record.id, self._at(version)):
             yield _numbered(number, data)
+
+    def find_mutation(self, mutation_id: int, versions: Sequence[VersionRecord]) -> Mutation | None:
+        """Return the logged mutation with an id that was made at one of some versions; None if there is none.
+
+        Those that older servers logged are looked for one by one, the others are named under their ids.
+        """
+        log, instance = self._context.log, self._context.record.id
+        at = [self._at(version) for version in versions]
+        records = ((number, log.record(number)) for number in log.numbers_of(instance, mutation_id))
+        older = (found for version in at for found in log.named_backwards(instance, version, log.first_named(instance)))
+        for mutation in (_numbered(*found) for found in chain(records, older)):
+            if mutation.mutation_id == mutation_id and mutation.version in at and not mutation.internal:
+                return mutation
+        return None
 
     def wire_entries(self, mutation: Mutation) -> list[dict[str, Any]]:
         """Return what a mutation record did as `mutations` shows it: nothing of one that is internal."""

@@ -6,6 +6,7 @@ r"""Order-preserving keys: how everything that the core stores is named.
     b"\\x03" seq(8)                                    the mutation log
     b"\\x04" instance(4) version(4) seq(8)             the mutation log by instance and version
     b"\\x05" name                                      cursors of the followers of the mutation log
+    b"\\x07" instance(4) mutation-id(8) seq(8)         the mutation log by instance and mutation id
 
 Numbers are big-endian. In a type key 00 is written as 00 FF, so that 00 01 ends it: keys sort as their type keys do, a
 type key that is a prefix of another comes first, and the versions of one type key stand side by side. The marker is in
@@ -21,6 +22,7 @@ __all__ = [
     "CURSOR",
     "DATA",
     "LOG",
+    "LOG_BY_MUTATION",
     "LOG_BY_VERSION",
     "METADATA",
     "TAIL",
@@ -35,6 +37,7 @@ __all__ = [
     "instance_bounds",
     "job_bounds",
     "job_key",
+    "log_by_mutation_key",
     "log_by_version_key",
     "log_key",
     "metadata_key",
@@ -43,12 +46,14 @@ __all__ = [
 ]
 
 METADATA, DATA, BLOB, LOG, LOG_BY_VERSION, CURSOR = b"\x00", b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
+LOG_BY_MUTATION = b"\x07"  # 06 is for stores of single rows, which keep their units there
 VALUE, TOMBSTONE = 1, 0
 TAIL = Struct(">IB")
 """version id and marker: the end of each data key."""
 _INSTANCE = Struct(">cI")
 _LOG = Struct(">cQ")
 _LOG_BY_VERSION = Struct(">cIIQ")
+_LOG_BY_MUTATION = Struct(">cIQQ")
 _END = b"\x00\x01"
 _JOB = METADATA + b"job:"
 
@@ -114,6 +119,11 @@ def number_of_log_key(key: bytes) -> int:
 def log_by_version_key(instance: int, version: int, seq: int) -> bytes:
     """Return the key that names a mutation record by instance and version."""
     return _LOG_BY_VERSION.pack(LOG_BY_VERSION, instance, version, seq)
+
+
+def log_by_mutation_key(instance: int, mutation_id: int, seq: int) -> bytes:
+    """Return the key that names a mutation record by instance and mutation id."""
+    return _LOG_BY_MUTATION.pack(LOG_BY_MUTATION, instance, mutation_id, seq)
 
 
 def cursor_key(follower: str) -> bytes:

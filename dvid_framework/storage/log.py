@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from dvid_framework.errors import CorruptValue, StorageError
 from dvid_framework.storage import keys
@@ -18,10 +18,24 @@ from dvid_framework.storage.base import Reader, Store
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.envelope import LZ4, open_value, seal_value
 
-__all__ = ["CommitLog", "last_mutation", "read_landmark", "read_mark"]
+__all__ = ["CommitLog", "Entry", "last_mutation", "read_landmark", "read_mark"]
 
 Names: TypeAlias = Sequence[tuple[int, int]]
 _SYNC_SECONDS = 0.5  # how long an undurable mutation may wait for its fsync
+
+
+class Entry(NamedTuple):
+    """A mutation as it is put into the log.
+
+    Attributes:
+        record: the encoded record.
+        names: the (instance, version) pairs under which it is found again.
+        mutation_id: the mutation id under which it is found again; 0 without one.
+    """
+
+    record: bytes
+    names: Names = ()
+    mutation_id: int = 0
 
 
 def last_mutation(store: Reader) -> int:
@@ -86,29 +100,30 @@ class CommitLog:
                 "durable: files of it are missing or damaged; restore a copy, or remove the mark to accept the loss"
             )
 
-    def commit(self, batch: Batch, record: bytes, names: Names = ()) -> int:
+    def commit(self, batch: Batch, record: bytes, names: Names = (), mutation_id: int = 0) -> int:
         """Write a batch and its mutation record as one; returns the mutation's number.
 
         Args:
             batch: the changes; the record's keys are added to it.
             record: the encoded record.
             names: the (instance, version) pairs under which the record is found again.
+            mutation_id: the mutation id under which it is found again; 0 without one.
 
         Raises:
             StorageError: nothing was written.
         """
-        return self.commit_all(batch, [(record, names)])[0][0]
+        return self.commit_all(batch, [Entry(record, names, mutation_id)])[0][0]
 
-    def commit_all(self, batch: Batch, records: Sequence[tuple[bytes, Names]]) -> list[tuple[int, int]]:
+    def commit_all(self, batch: Batch, entries: Sequence[Entry]) -> list[tuple[int, int]]:
         """Write a batch of several mutations as one.
 
         Args:
             batch: the changes; the records' keys are added to it.
-            records: one for each mutation, in order, with its names; see `commit`.
+            entries: one for each mutation, in order.
 
         Returns:
-            For each mutation its number, and the epoch in which it came to the first of the instances that it names: that
-            of a view (`snapshot`) if no other mutation of the instance came between.
+            For each mutation its number, and the epoch in which it came to the first instance that it names: that of a
+            view (`snapshot`) if no other mutation of the instance came between.
 
         Raises:
             StorageError: nothing was written.
@@ -118,17 +133,19 @@ class CommitLog:
                 raise StorageError("the store is closed")
             written: list[tuple[int, int]] = []
             changed: dict[int, int] = {}
-            for number, (record, names) in enumerate(records, self.written + 1):
-                written.append((number, self._epoch_before(names, changed)))
+            for number, entry in enumerate(entries, self.written + 1):
+                written.append((number, self._epoch_before(entry.names, changed)))
                 key = keys.log_key(number)
-                batch.put(key, seal_value(key, record, LZ4))
-                for instance, version in names:
+                batch.put(key, seal_value(key, entry.record, LZ4))
+                for instance, version in entry.names:
                     batch.put(keys.log_by_version_key(instance, version, number), b"")
+                    if entry.mutation_id:
+                        batch.put(keys.log_by_mutation_key(instance, entry.mutation_id, number), b"")
                     changed[instance] = number
             self._changing.update(changed)
             self.store.write(batch)
             self._last.update(changed)
-            self.written += len(records)
+            self.written += len(entries)
         return written
 
     def _epoch_before(self, names: Names, changed: Mapping[int, int]) -> int:
@@ -223,16 +240,41 @@ class CommitLog:
             found.append((keys.number_of_log_key(key), bytes(open_value(key, value))))
         return found
 
-    def named_backwards(self, instance: int, version: int) -> Iterator[tuple[int, bytes]]:
-        """Yield the records of one instance at one version, the newest first, each read when it is asked for."""
+    def named_backwards(self, instance: int, version: int, before: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Yield the records of one instance at one version, the newest first, each read when it is asked for.
+
+        Args:
+            instance: the instance.
+            version: the version.
+            before: leave out records from this number on.
+        """
         start = keys.log_by_version_key(instance, version, 0)
-        stop = keys.log_by_version_key(instance, version + 1, 0)
+        stop = keys.log_by_version_key(instance, *((version + 1, 0) if before is None else (version, before)))
         for name in self.store.scan_keys(start, stop, reverse=True):
-            key = keys.log_key(keys.number_of_log_key(name))
-            value = self.store.get(key)
-            if value is None:
-                raise CorruptValue(f"the mutation record {keys.number_of_log_key(key)} is missing")
-            yield keys.number_of_log_key(key), bytes(open_value(key, value))
+            number = keys.number_of_log_key(name)
+            yield number, self.record(number)
+
+    def numbers_of(self, instance: int, mutation_id: int) -> Iterator[int]:
+        """Yield the numbers of an instance's records with a mutation id, if they are named under it."""
+        start, stop = (keys.log_by_mutation_key(instance, mutation_id + i, 0) for i in (0, 1))
+        yield from (keys.number_of_log_key(key) for key in self.store.scan_keys(start, stop))
+
+    def first_named(self, instance: int) -> int | None:
+        """Return the number of an instance's first record that is named under its mutation id; None without one."""
+        start, stop = keys.log_by_mutation_key(instance, 0, 0), keys.log_by_mutation_key(instance + 1, 0, 0)
+        return next((keys.number_of_log_key(key) for key in self.store.scan_keys(start, stop)), None)
+
+    def record(self, number: int) -> bytes:
+        """Return one record.
+
+        Raises:
+            CorruptValue: it is damaged or missing.
+        """
+        key = keys.log_key(number)
+        value = self.store.get(key)
+        if value is None:
+            raise CorruptValue(f"the mutation record {number} is missing")
+        return bytes(open_value(key, value))
 
     def close(self) -> None:
         """Sync what is written, and end."""

@@ -15,7 +15,7 @@ from dvid_framework.storage import keys
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.blobs import add_blob
 from dvid_framework.storage.envelope import NONE, seal_value
-from dvid_framework.storage.log import CommitLog
+from dvid_framework.storage.log import CommitLog, Entry
 from dvid_framework.storage.sealing import Buffer, PutKeys, seal_puts
 from dvid_framework.versions.ids import now_rfc3339
 from dvid_framework.versions.record import Mutation
@@ -212,11 +212,12 @@ class Txn:
             self._log.make_durable(written[-1][0])
         return self.number
 
-    def _record(self) -> tuple[bytes, Sequence[tuple[int, int]]]:
-        """Return the encoded record, and where it is found again."""
+    def _record(self) -> Entry:
+        """Return what goes into the log."""
         mutation = self._mutation
         mutation.time = mutation.time or now_rfc3339()
-        return encode_mutation(mutation), ((mutation.instance, mutation.version),)
+        named = 0 if mutation.internal else mutation.mutation_id
+        return Entry(encode_mutation(mutation), ((mutation.instance, mutation.version),), named)
 
     def __enter__(self) -> Self:
         return self

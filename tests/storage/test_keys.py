@@ -60,8 +60,10 @@ def test_after_prefix_is_before_all_larger_keys(prefix: bytes, other: bytes) -> 
 def test_log_keys_carry_their_number(number: int, instance: int, version: int) -> None:
     assert keys.number_of_log_key(keys.log_key(number)) == number
     assert keys.number_of_log_key(keys.log_by_version_key(instance, version, number)) == number
+    assert keys.number_of_log_key(keys.log_by_mutation_key(instance, version, number)) == number
 
 
 def test_the_classes_of_keys_do_not_overlap() -> None:
     classes = [keys.METADATA, keys.DATA, keys.BLOB, keys.LOG, keys.LOG_BY_VERSION, keys.CURSOR]
+    classes.append(keys.LOG_BY_MUTATION)
     assert sorted(set(classes)) == classes

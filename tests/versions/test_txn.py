@@ -15,7 +15,7 @@ from dvid_framework.storage.base import Store
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.blobs import get_blob
 from dvid_framework.storage.envelope import LZ4, seal_value
-from dvid_framework.storage.keys import blob_key, instance_bounds
+from dvid_framework.storage.keys import LOG_BY_MUTATION, after_prefix, blob_key, instance_bounds
 from dvid_framework.storage.memory import MemoryStore
 from dvid_framework.testing.core import Core
 from dvid_framework.testing.faults import FailingStore, PowerLossStore
@@ -309,6 +309,26 @@ def test_the_latest_mutations_come_first(instance: Instance, repo: Repo) -> None
     shown = [entry for mutation in latest for entry in instance.wire_entries(mutation)]
     assert [entry["Number"] for entry in shown] == [4, 2, 1, 0]
     assert not any("_Own" in entry for entry in shown)
+
+
+def test_a_mutation_is_found_by_its_id(instance: Instance, core: Core, repo: Repo) -> None:
+    ids = []
+    for number in range(4):
+        with instance.begin(repo.dag.root) as txn:
+            txn.emit("did", Number=number)
+            ids.append(txn.mutation_id)
+            if number == 3:
+                txn.mark_internal()
+    store, root = core.log.store, [repo.dag.root]
+    batch, named = Batch(), list(store.scan_keys(LOG_BY_MUTATION, after_prefix(LOG_BY_MUTATION)))
+    assert len(named) == 3
+    batch.delete(named[0])  # as an older server left it
+    store.write(batch)
+    found = [instance.find_mutation(mutation_id, root) for mutation_id in ids]
+    assert [mutation and mutation.entries[0]["Number"] for mutation in found] == [0, 1, 2, None]
+    assert instance.find_mutation(ids[3] + 1, root) is None
+    assert instance.find_mutation(ids[1], []) is None
+    assert check(core.stores, core.repos, core.instances).clean
 
 
 def test_what_is_shared_is_read_at_once(instance: Instance, core: Core, repo: Repo) -> None:

@@ -29,12 +29,11 @@ def undo(change: BodyChange, mutation_id: int) -> None:
 
 
 def _find(change: BodyChange, mutation_id: int) -> Mutation:
-    dag = change.instance.repo.dag
-    for version in dag.first_parents(change.number):
-        for mutation in change.instance.latest_mutations(version):
-            if mutation.mutation_id == mutation_id and not mutation.internal:
-                return mutation
-    raise NotFound(f"no logged mutation of this version or of an ancestor has the id {mutation_id}")
+    instance = change.instance
+    mutation = instance.find_mutation(mutation_id, list(instance.repo.dag.first_parents(change.number)))
+    if mutation is None:
+        raise NotFound(f"no logged mutation of this version or of an ancestor has the id {mutation_id}")
+    return mutation
 
 
 def _take_back(change: BodyChange, mutation_id: int, mutation: Mutation) -> None:

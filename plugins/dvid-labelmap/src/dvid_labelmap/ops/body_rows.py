@@ -12,7 +12,7 @@ from dvid_framework.api import Txn, View
 from dvid_labelmap.index_codec import is_whole
 from dvid_labelmap.keys import chunk_key, summary_key
 from dvid_labelmap.ops.body_records import delete_body, stored_parts
-from dvid_labelmap.ops.index_rows import ChunkRows, Rows, blocks_of_places, joined_chunks
+from dvid_labelmap.ops.index_rows import ChunkRows, Rows, are_among, blocks_of_places, joined_chunks
 from dvid_labelmap.ops.supervoxel_places import SupervoxelPlaces
 
 __all__ = ["joined_rows", "named_blocks", "rows_of_supervoxels", "take_bodies"]
@@ -67,7 +67,7 @@ def rows_of_supervoxels(view: View, places: SupervoxelPlaces, body: int, supervo
         there = [(chunk, part) for chunk, part in stored if part is not None]
         chunks, rows = [chunk for chunk, _ in there], joined_chunks([part for _, part in there])
     mine = _rows(body, chunks, rows)
-    return mine.chosen(np.isin(mine.supervoxels, supervoxels))
+    return mine.chosen(are_among(mine.supervoxels, supervoxels))
 
 
 def take_bodies(view: View, txn: Txn, bodies: Sequence[int]) -> Rows:

@@ -9,7 +9,7 @@ from dvid_framework.api import BadRequest, View
 from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, joined_entries
 from dvid_labelmap.ops.body_rows import joined_rows, named_blocks, rows_of_supervoxels
 from dvid_labelmap.ops.index_changes import change_rows, read_summaries
-from dvid_labelmap.ops.index_rows import Rows
+from dvid_labelmap.ops.index_rows import Rows, are_among
 from dvid_labelmap.ops.mapping import bodies_of
 
 __all__ = ["cleave_body", "move_out"]
@@ -38,7 +38,9 @@ def cleave_body(change: BodyChange, body: int, supervoxels: Labels) -> int:
                 raise BadRequest(f"there is no body {body} at this version")
             rows = rows_of_supervoxels(view, change.places, body, np.unique(supervoxels))
             cleaved = np.unique(rows.supervoxels)
-            _check_members(change, view, body, supervoxels[~np.isin(supervoxels, cleaved)])
+            absent = supervoxels[~are_among(supervoxels, cleaved)]
+            if len(absent):
+                _check_members(change, view, body, absent)
             size = int(rows.voxels.sum())
             if not 0 < size < summary.voxels:
                 raise BadRequest("a cleave takes some supervoxels of a body, but not all that have voxels, nor none")

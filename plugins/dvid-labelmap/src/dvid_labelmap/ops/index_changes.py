@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from dvid_labels import kernels
 from dvid_labels.types import Buffer, Labels
 from dvid_voxels.geometry import Triple
-from numpy.typing import NDArray
 
-from dvid_framework.api import NONE, Txn, View
+from dvid_framework.api import Txn, View
 from dvid_labelmap.index_codec import (
     Stamp,
-    Summary,
     decode_summary,
-    encode_summary,
     is_whole,
     stored_bodies,
 )
-from dvid_labelmap.keys import chunk_bounds, chunk_of_key, summary_key
-from dvid_labelmap.ops.body_records import packing_of, put_record, read_summaries, small_record
+from dvid_labelmap.keys import chunk_bounds, summary_key
+from dvid_labelmap.ops.body_records import put_record, read_summaries
+from dvid_labelmap.ops.index_parts import Change, change_parts
 from dvid_labelmap.ops.index_rows import (
-    EMPTY,
     ChunkRows,
     Integers,
     Rows,
     blocks_of_places,
-    chunk_keys,
     places_of_blocks,
-    read_chunks,
 )
-from dvid_labelmap.ops.settling import Settle, settled_bodies, settled_chunks
+from dvid_labelmap.ops.settling import Settle, settled_bodies
 from dvid_labelmap.ops.supervoxel_places import SupervoxelPlaces
 
 __all__ = ["Stamp", "Touched", "bounds_of_blocks", "change_rows", "read_summaries", "sort_rows"]
@@ -112,34 +106,22 @@ def change_rows(
     names, owners = np.unique(rows.bodies, return_inverse=True)
     owners = owners.ravel()
     values, made = settled_bodies(view, names.tolist(), settle)
-    change = _Change(view, txn, stamp, places, stamp.mutation_id if stamp is not None and marking else 0, adding)
+    change = Change(view, txn, stamp, places, stamp.mutation_id if stamp is not None and marking else 0, adding)
     apart = np.array([value is not None and not is_whole(value) for value in values])
     if apart.any():
         known = [decode_summary(value) for value in values if value is not None and not is_whole(value)]
-        _change_apart(change, rows.chosen(apart[owners]), known, settle)
-        whole = ~apart[owners]
-        owners, rows = (np.cumsum(~apart) - 1)[owners[whole]], rows.chosen(whole)
+        mine = apart[owners]
+        change_parts(change, names[apart], known, (np.cumsum(apart) - 1)[owners[mine]], rows.chosen(mine), settle)
+        if apart.all():
+            return
+        owners, rows = (np.cumsum(~apart) - 1)[owners[~mine]], rows.chosen(~mine)
         values = [value for value in values if value is None or is_whole(value)]
         names = names[~apart]
     _change_whole(change, names, values, owners, rows, made)
 
 
-class _Change(NamedTuple):
-    """A change of bodies: as the arguments of `change_rows`, with the mutation that marks blocks; 0 for none."""
-
-    view: View
-    txn: Txn
-    stamp: Stamp | None
-    places: SupervoxelPlaces
-    mark: int
-    adding: bool
-
-
-# -- bodies that are one record
-
-
 def _change_whole(
-    change: _Change,
+    change: Change,
     names: Labels,
     values: Sequence[Buffer | None],
     owners: Integers,
@@ -169,92 +151,6 @@ def _change_whole(
         txn.after_commit(lambda _: change.places.forget(grown))
 
 
-# -- bodies whose index is stored apart
-
-
-def _change_apart(change: _Change, rows: Rows, known: Sequence[Summary], settle: Settle | None) -> None:
-    """Change bodies whose indices are stored apart: only the parts that are touched are read and written."""
-    view = change.view
-    touched = sort_rows(rows, np.full(len(rows.bodies), change.mark, np.uint64))
-    keys = chunk_keys(touched.bodies, touched.chunks)
-    before = read_chunks(view, keys) if settle is None else settled_chunks(view, keys, settle)
-    after = before.added(touched.rows) if change.adding else before.replaced(touched.rows)
-    _tell(change.places, view.version, change.txn, touched)
-    summaries, all_touched = _changed_summaries(view, touched, before, after, known, change.stamp)
-    present, values = np.bincount(before.groups, minlength=len(keys)).tolist(), after.encoded(len(keys))
-    names, firsts = np.unique(touched.bodies, return_index=True)
-    cuts = pairwise([*firsts.tolist(), len(keys)])
-    for body, (first, last), summary, whole in zip(names.tolist(), cuts, summaries, all_touched, strict=True):
-        parts = list(zip(keys[first:last], present[first:last], values[first:last], strict=True))
-        left = {chunk_of_key(key)[1]: value for key, _, value in parts if value != EMPTY}
-        record = small_record(summary, list(left), list(left.values())) if whole and summary is not None else None
-        _put_parts(change.txn, [(key, there, EMPTY if record else value) for key, there, value in parts])
-        if record is not None:
-            put_record(change.txn, body, record)
-        elif summary is None:
-            change.txn.delete(summary_key(body))
-        else:
-            change.txn.put(summary_key(body), encode_summary(summary), NONE)
-
-
-def _put_parts(txn: Txn, parts: Iterable[tuple[bytes, int, bytes]]) -> None:
-    """Add to a transaction what chunks hold now: key, whether it was there, and bytes; one without rows is deleted."""
-    for key, was_there, value in parts:
-        if value != EMPTY:
-            txn.put(key, value, packing_of(value))
-        elif was_there:
-            txn.delete(key)
-
-
-def _tell(places: SupervoxelPlaces, version: int, txn: Txn, touched: Touched) -> None:
-    come = touched.rows.voxels > 0
-    groups, supervoxels = touched.rows.groups[come], touched.rows.supervoxels[come]
-    txn.after_commit(lambda _: places.add(version, touched.bodies[groups], supervoxels, touched.chunks[groups]))
-
-
-def _sums(owners: Integers, rows: ChunkRows, chosen: NDArray[np.bool_] | None, count: int) -> Integers:
-    """Return the voxels of (chosen) rows of each body."""
-    owner, voxels = owners[rows.groups], rows.voxels
-    if chosen is not None:
-        owner, voxels = owner[chosen], voxels[chosen]
-    return np.bincount(owner, voxels, count).astype(np.int64)
-
-
-def _changed_summaries(
-    view: View,
-    touched: Touched,
-    before: ChunkRows,
-    after: ChunkRows,
-    known: Sequence[Summary],
-    stamp: Stamp | None,
-) -> tuple[list[Summary | None], list[bool]]:
-    """Return what is known of each body now, None if it is no more; and whether all of its parts were touched."""
-    bodies, owners = np.unique(touched.bodies, return_inverse=True)
-    count = len(bodies)
-    voxels = _sums(owners, after, None, count) - _sums(owners, before, None, count)
-    own = _sums(owners, after, after.supervoxels == touched.bodies[after.groups], count)
-    own -= _sums(owners, before, before.supervoxels == touched.bodies[before.groups], count)
-    old_blocks, new_blocks = before.block_numbers(), after.block_numbers()
-    were = np.bincount(owners[old_blocks >> 9], minlength=count)
-    blocks = np.bincount(owners[new_blocks >> 9], minlength=count) - were
-    gained = bounds_of_blocks(touched, owners, new_blocks, count)
-    lost = bounds_of_blocks(touched, owners, np.setdiff1d(old_blocks, new_blocks, assume_unique=True), count)
-    found: list[Summary | None] = []
-    for number, (body, have) in enumerate(zip(bodies.tolist(), known, strict=True)):
-        left = have.blocks + int(blocks[number])
-        if left <= 0:
-            found.append(None)
-            continue
-        low, high = _union(gained[number], (have.low, have.high))
-        if _loses_bound(lost[number], gained[number], (have.low, have.high)):
-            low, high = _union(gained[number], _untouched(view, body, touched))
-        summary = Summary(
-            have.voxels + int(voxels[number]), have.own_voxels + int(own[number]), left, low, high, *have[5:]
-        )
-        found.append(summary._replace(**stamp._asdict()) if stamp else summary)
-    return found, [have.blocks == count for have, count in zip(known, were.tolist(), strict=True)]
-
-
 def bounds_of_blocks(touched: Touched, owners: Integers, numbers: Integers, count: int) -> list[_Bounds]:
     """Return the smallest and largest coordinates of the given blocks of each body."""
     bounds = [_NOWHERE] * count
@@ -267,35 +163,3 @@ def bounds_of_blocks(touched: Touched, owners: Integers, numbers: Integers, coun
     for body, (x0, y0, z0), (x1, y1, z1) in zip(owner[starts].tolist(), low.tolist(), high.tolist(), strict=True):
         bounds[body] = (x0, y0, z0), (x1, y1, z1)
     return bounds
-
-
-def _union(one: _Bounds, other: _Bounds) -> _Bounds:
-    ((a, b, c), (d, e, f)), ((p, q, r), (s, t, u)) = one, other
-    return (min(a, p), min(b, q), min(c, r)), (max(d, s), max(e, t), max(f, u))
-
-
-def _loses_bound(lost: _Bounds, left: _Bounds, bounds: _Bounds) -> bool:
-    """Tell whether blocks that went may have been the last ones at one of the six bounds of the body."""
-    (low, high), (left_low, left_high) = lost, left
-    return any(a <= bound < b for a, b, bound in zip(low, left_low, bounds[0], strict=True)) or any(
-        a >= bound > b for a, b, bound in zip(high, left_high, bounds[1], strict=True)
-    )
-
-
-def _untouched(view: View, body: int, touched: Touched) -> _Bounds:
-    """Return the bounds of the blocks of a body in chunks that are not touched.
-
-    Only the outermost chunks are read: those that no other one lies beyond.
-    """
-    first, last = (int(np.searchsorted(touched.bodies, np.uint64(body), side)) for side in ("left", "right"))
-    skipped = {tuple(chunk) for chunk in touched.chunks[first:last].tolist()}
-    left = [chunk for chunk in (chunk_of_key(key)[1] for key in view.keys(*chunk_bounds(body))) if chunk not in skipped]
-    if not left:
-        return _NOWHERE
-    chunks = np.array(left)
-    outermost = chunks[((chunks == chunks.min(axis=0)) | (chunks == chunks.max(axis=0))).any(axis=1)]
-    keys = chunk_keys(np.full(len(outermost), body, np.uint64), outermost)
-    numbers = read_chunks(view, keys).block_numbers()
-    blocks = blocks_of_places(outermost[numbers >> 9], numbers & 511)
-    (x0, y0, z0), (x1, y1, z1) = blocks.min(axis=0).tolist(), blocks.max(axis=0).tolist()
-    return (x0, y0, z0), (x1, y1, z1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.ma  # np.unique would import it in the midst of the first write
@@ -22,6 +22,7 @@ __all__ = [
     "ChunkRows",
     "Integers",
     "Rows",
+    "are_among",
     "blocks_of_places",
     "chunk_keys",
     "joined_chunks",
@@ -54,6 +55,13 @@ class Rows:
     def chosen(self, index: NDArray[np.bool_] | Integers) -> Rows:
         """Return some of the rows."""
         return Rows(self.bodies[index], self.blocks[index], self.supervoxels[index], self.voxels[index])
+
+
+def are_among(numbers: NDArray[Any], names: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which of some numbers are among others, of the same type and sorted: as `np.isin`, which takes longer."""
+    if len(names) < 2:
+        return np.asarray(numbers == names[0]) if len(names) else np.zeros(len(numbers), bool)
+    return np.asarray(names[np.minimum(names.searchsorted(numbers), len(names) - 1)] == numbers)
 
 
 def places_of_blocks(blocks: Integers) -> tuple[Integers, Integers]:
@@ -123,12 +131,12 @@ class ChunkRows:
 
     def _joined_surfaces(self, other: ChunkRows, present: Integers) -> tuple[Integers, Integers, Labels]:
         """Return the mutations of the blocks that are present, the larger where both have one."""
-        groups = np.append(self.surface_groups, other.surface_groups)
-        blocks = groups << 9 | np.append(self.surface_places, other.surface_places)
-        ids = np.append(self.surface_ids, other.surface_ids)
+        groups = np.concatenate((self.surface_groups, other.surface_groups))
+        blocks = groups << 9 | np.concatenate((self.surface_places, other.surface_places))
+        ids = np.concatenate((self.surface_ids, other.surface_ids))
         order = np.lexsort((ids, blocks))
         blocks, ids = blocks[order], ids[order]
-        keep = np.isin(blocks, present)
+        keep = are_among(blocks, present)
         keep[:-1] &= blocks[1:] != blocks[:-1]
         return blocks[keep] >> 9, blocks[keep] & 511, ids[keep]
 

@@ -12,9 +12,9 @@ from dvid_framework.api import Conflict, View
 from dvid_labelmap.index_codec import encode_record
 from dvid_labelmap.keys import chunk_of_key, summary_key
 from dvid_labelmap.ops.body_index import measure
-from dvid_labelmap.ops.index_rows import EMPTY, ChunkRows, joined_chunks
+from dvid_labelmap.ops.index_rows import EMPTY
 
-__all__ = ["Settle", "settled_bodies", "settled_chunks"]
+__all__ = ["Settle", "settled_bodies", "settled_parts"]
 
 
 class Settle(Protocol):
@@ -27,13 +27,18 @@ class Settle(Protocol):
         """Return the chunks that some of the branches have of a body."""
 
 
-def settled_chunks(view: View, keys: Sequence[bytes], settle: Settle) -> ChunkRows:
-    """Return the rows of chunks as `read_chunks`, and make those that merged branches disagree about."""
+def settled_parts(view: View, keys: Sequence[bytes], settle: Settle | None) -> list[Buffer]:
+    """Return the stored bytes of chunks, and make those that merged branches disagree about; `EMPTY` where none is.
+
+    Raises:
+        Conflict: they do about one, and nothing settles it.
+    """
     try:
-        values: list[Buffer] = [value or EMPTY for value in view.multi_get(keys)]
+        return [value or EMPTY for value in view.multi_get(keys)]
     except Conflict:
-        values = [_chunk(view, key, settle) for key in keys]
-    return joined_chunks(values)
+        if settle is None:
+            raise
+    return [_chunk(view, key, settle) for key in keys]
 
 
 def _chunk(view: View, key: bytes, settle: Settle) -> Buffer:

@@ -33,8 +33,9 @@ from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.routing import delete, get, point_read, post, put
 from dvid_framework.http.streamed import holding_memory, streamed
 from dvid_framework.instances.cache import ValueCache
+from dvid_framework.instances.context import InstanceContext
 from dvid_framework.instances.datatype import ANY_TYPE, Datatype, NoSettings
-from dvid_framework.instances.instance import Instance, InstanceContext
+from dvid_framework.instances.instance import Instance
 from dvid_framework.instances.interfaces import (
     LABEL_CHANGES,
     BlockMask,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from dvid_framework.errors import BadRequest, Locked
+from dvid_framework.instances.context import InstanceContext
 from dvid_framework.instances.jobs import JobRecord, Work
 from dvid_framework.instances.settings import CHECKSUM_TEXTS, compression_text
 from dvid_framework.instances.wire import wire_entries
@@ -20,42 +20,18 @@ from dvid_framework.storage.log import CommitLog
 from dvid_framework.versions.gate import WAIT_SECONDS
 from dvid_framework.versions.record import InstanceRecord, Mutation, VersionRecord
 from dvid_framework.versions.repo import Repo
-from dvid_framework.versions.repos import Repos
 from dvid_framework.versions.resolve import Lineage
-from dvid_framework.versions.txn import MUTATION_BYTES, Txn
+from dvid_framework.versions.txn import Txn
 from dvid_framework.versions.view import View
 
 if TYPE_CHECKING:
     from dvid_framework.instances.datatype import Datatype
     from dvid_framework.instances.registry import Instances
 
-__all__ = ["Instance", "InstanceContext"]
+__all__ = ["Instance"]
 
 _STANDPOINTS = 256  # remembered at once
 _Standpoint = tuple[int, Lineage]
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceContext:
-    """What an instance gets from the core.
-
-    Attributes:
-        record: the stored record at opening; `Instance.record` is the present one.
-        repo: its repo.
-        repos: all repos of the server.
-        log: commit log of the store that holds its data.
-        store_text: what `info` shows of the store.
-        instances: the registry, to reach other instances.
-        mutation_bytes: how many stored bytes one mutation may have.
-    """
-
-    record: InstanceRecord
-    repo: Repo
-    repos: Repos
-    log: CommitLog
-    store_text: str
-    instances: Instances
-    mutation_bytes: int = MUTATION_BYTES
 
 
 class Instance:

@@ -11,8 +11,9 @@ import msgspec
 
 from dvid_framework.errors import BadRequest, NotInstalled, Unavailable
 from dvid_framework.instances.cache import CACHE_BYTES, ValueCache
+from dvid_framework.instances.context import InstanceContext
 from dvid_framework.instances.datatype import Datatype
-from dvid_framework.instances.instance import Instance, InstanceContext
+from dvid_framework.instances.instance import Instance
 from dvid_framework.instances.jobs import JobQueue
 from dvid_framework.instances.settings import split_settings
 from dvid_framework.storage.grids import GridVolume

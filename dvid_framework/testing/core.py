@@ -18,6 +18,7 @@ from dvid_framework.storage.stores import Stores
 from dvid_framework.storage.units import UnitStore
 from dvid_framework.testing.single_row import Rows
 from dvid_framework.testing.tiny import Tiny
+from dvid_framework.versions.changes import add_branch, add_child, commit_version
 from dvid_framework.versions.gate import Gates
 from dvid_framework.versions.record import VersionRecord
 from dvid_framework.versions.repo import Repo
@@ -69,6 +70,15 @@ class Core:
             body = {"typename": "tiny", "dataname": name, **settings}
             return self.instances.create(repo, version or repo.dag.root, body)
         return self.instances.get(repo, name)
+
+    def commit(self, version: VersionRecord) -> None:
+        """Commit a version."""
+        commit_version(self.repos, self.repos.by_id(version.repo), version)
+
+    def child(self, version: VersionRecord, branch: str = "") -> VersionRecord:
+        """Return a new child of a committed version: on its branch, or on a new one."""
+        repo = self.repos.by_id(version.repo)
+        return add_branch(self.repos, repo, version, branch) if branch else add_child(self.repos, repo, version)
 
     def restart(self) -> None:
         """Close all and open it again; objects of before are of no use afterwards."""

@@ -109,6 +109,7 @@ CALLERS = ("none", "bad", "expired", "reader", "writer of another repo", "writer
 # Routes of installed types ask for what their method says; these want an administrator of the repo besides.
 # Types of which no instance can be made without somebody's service. Dispatch guards their routes as all others.
 NEEDS_A_SERVICE = {"googlevoxels"}
+SETTINGS = {"tarsupervoxels": {"Extension": "drc"}}  # what instances can't be made without
 TYPES_ADMINS = {
     ("labelmap", "POST", "/maxlabel/{label:str}"),
     ("labelmap", "POST", "/set-nextlabel/{label:str}"),
@@ -277,7 +278,9 @@ def test_routes_of_installed_types_ask_for_what_their_method_says(
         plain.client.post("/api/repos", {"root": root}).ok()
     refused = set()
     for name in plain.server.datatypes:
-        created = plain.client.post(f"/api/repo/{MINE}/instance", {"typename": name, "dataname": name})
+        created = plain.client.post(
+            f"/api/repo/{MINE}/instance", {"typename": name, "dataname": name} | SETTINGS.get(name, {})
+        )
         refused |= {name} if created.status != HTTPStatus.OK else set()
     assert refused == NEEDS_A_SERVICE & set(plain.server.datatypes)
     plain.stop()

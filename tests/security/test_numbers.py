@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import socket
+from types import MappingProxyType
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +14,7 @@ from dvid_framework.testing.client import Client, Reply
 from dvid_framework.testing.pytest_plugin import ServerFactory
 from dvid_framework.testing.running import ServerThread
 
+SETTINGS = MappingProxyType({"tarsupervoxels": {"Extension": "drc"}})  # what instances can't be made without
 SERVICES = frozenset({"googlevoxels"})  # types whose instances need a service elsewhere
 NUMBERS = [
     "-1", "0", "1", "-0", "+1", "01", "1e3", "0x10", "1.5", "1_000", " 1", "\u0661", "NaN", "inf", "",
@@ -81,7 +83,7 @@ def _types(client: Client, server: ServerThread) -> tuple[str, list[str]]:
     uuid = client.new_repo()
     names = [name for name in server.server.datatypes if name not in SERVICES]
     for name in names:
-        client.new_instance(uuid, name, name)
+        client.new_instance(uuid, name, name, **SETTINGS.get(name, {}))
     return uuid, names
 
 

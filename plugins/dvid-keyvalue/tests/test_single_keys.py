@@ -11,7 +11,7 @@ import pytest
 from dvid_keyvalue.codec import encode_pairs
 from dvid_keyvalue.large import LARGE_BYTES, LargeKeys
 
-from dvid_framework.errors import Unavailable
+from dvid_framework.api import Unavailable
 
 
 def test_a_key_is_set_read_and_deleted(kv) -> None:

@@ -34,7 +34,6 @@ from hypothesis.stateful import (
 
 from dvid_framework.api import Step, Txn, VersionRecord
 from dvid_framework.testing.core import Core, embedded_openers, memory_opener, single_row_opener
-from dvid_framework.versions.changes import add_branch, add_child, commit_version
 
 EXAMPLES = int(os.environ.get("DVID_MODEL_EXAMPLES", "20"))
 STEPS = int(os.environ.get("DVID_MODEL_STEPS", "30"))
@@ -139,13 +138,13 @@ class MappingMachine(RuleBasedStateMachine):
         """Commit a version, and go on in a child; and in another one if it was committed before."""
         number = pick % len(self.versions)
         uuid, entries, locked = self.versions[number]
-        repo, version = self.core.repos.find(uuid)
+        version = self.core.repos.find(uuid)[1]
         if not locked:
-            commit_version(self.core.repos, repo, version)
+            self.core.commit(version)
             self.versions[number] = uuid, entries, True
-            child = add_child(self.core.repos, repo, version)
+            child = self.core.child(version)
         else:
-            child = add_branch(self.core.repos, repo, version, f"b{len(self.versions)}")
+            child = self.core.child(version, f"b{len(self.versions)}")
         self.versions.append((child.uuid, dict(entries), False))
 
     @rule(pick=st.integers(0, 99), steps=st.integers(1, 12), resumes=st.booleans())

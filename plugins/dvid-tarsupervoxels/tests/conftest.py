@@ -21,7 +21,7 @@ from dvid_framework.api import (
     hookimpl,
     post,
 )
-from dvid_framework.plugins import Plugins
+from dvid_framework.testing import Plugins
 from dvid_framework.testing.client import Client, Reply
 from dvid_framework.testing.pytest_plugin import ServerFactory
 from dvid_framework.testing.running import ServerThread

@@ -76,7 +76,7 @@ def store_together(instance: LabelMapInstance, version: VersionRecord, writes: S
                 store_voxels(
                     instance, version, [txn], [write.write], write.write, downres=write.downres, indexing=write.indexing
                 )
-        except BaseException as error:  # noqa: BLE001 - it is this request's, whatever it is
+        except DvidError as error:
             write.error = error
 
 
@@ -99,7 +99,7 @@ def _store_as_one(
                 parts = [write.write for write in group]
                 kind = {"downres": group[0].downres, "indexing": group[0].indexing}
                 store_voxels(instance, version, begun, parts, joined_write(parts), **kind)
-    except Exception:
+    except DvidError:
         if any(txn.number for txn in begun):
             raise  # it is written: what failed came behind that
         return writes

@@ -382,18 +382,9 @@ class Instance:
         Raises:
             Unavailable: too many jobs wait.
         """
-        record = self.record
-        number = 0 if version is None else version.id
-        return self._context.instances.jobs.start(
-            kind,
-            arguments or {},
-            repo=record.repo,
-            instance=record.id,
-            version=number,
-            user=user,
-            app=app,
-            txn=txn,
-        )
+        record, number = self.record, 0 if version is None else version.id
+        place = {"repo": record.repo, "instance": record.id, "version": number}
+        return self._context.instances.jobs.start(kind, arguments or {}, **place, user=user, app=app, txn=txn)
 
     def check(self, version: VersionRecord) -> Iterable[str]:
         """Yield a sentence for each thing that is wrong with the data at a version; `dvid fsck` calls it offline."""

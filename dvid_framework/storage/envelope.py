@@ -10,6 +10,9 @@ The key is part of the checksum, so that a value under a wrong key is as much an
 
 from __future__ import annotations
 
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - an exception like the others
+
 import google_crc32c
 import lz4.block
 from isal import igzip_lib, isal_zlib
@@ -20,6 +23,8 @@ __all__ = ["CODECS", "LZ4", "NONE", "ZLIB", "open_value", "seal_value"]
 
 NONE, LZ4, ZLIB = 0, 1, 2
 _extend, _value = google_crc32c.extend, google_crc32c.value
+_decompress = lz4.block.decompress
+_head, _size = Struct("<BI").unpack_from, Struct("<I").unpack_from
 CODECS = {"none": NONE, "snappy": LZ4, "lz4": LZ4, "gzip": ZLIB, "jpeg": NONE}
 """Codec by the word of an instance's Compression setting; snappy is kept as LZ4, jpeg is the datatype's own matter."""
 _IsalError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
@@ -67,19 +72,20 @@ def open_value(key: bytes, sealed: bytes) -> memoryview:
     """
     if len(sealed) < 5 or sealed[0] > ZLIB:
         raise CorruptValue(f"the value of key {key.hex()} has no envelope")
-    codec, body = sealed[0], sealed[5:]
-    if _extend(_value(key + sealed[:1]), body) != int.from_bytes(sealed[1:5], "little"):
+    codec, checksum = _head(sealed)
+    body = sealed[5:]
+    if _extend(_value(key + sealed[:1]), body) != checksum:
         raise CorruptValue(f"the value of key {key.hex()} fails its checksum")
     if codec == NONE:
         return memoryview(body)
-    size = int.from_bytes(body[:4], "little")
     try:
+        (size,) = _size(body)
         if codec == LZ4:
             packed = memoryview(body)[4:] if len(body) > _VIEWED else body[4:]
-            value = lz4.block.decompress(packed, uncompressed_size=size)
+            value = _decompress(packed, size)
         else:
             value = isal_zlib.decompress(memoryview(body)[4:], bufsize=max(size, 1))
-    except (lz4.block.LZ4BlockError, _IsalError, ValueError, MemoryError) as error:
+    except (lz4.block.LZ4BlockError, _IsalError, StructError, ValueError, MemoryError) as error:
         raise CorruptValue(f"the value of key {key.hex()} can't be decompressed: {error}") from error
     if len(value) != size:
         raise CorruptValue(f"the value of key {key.hex()} has {len(value)} bytes and not {size}")

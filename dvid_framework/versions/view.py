@@ -248,12 +248,13 @@ class View:
         """As `_linear_keys`, with values."""
         first, last = self._bounds(start, stop)
         skip, tail, state_of = len(self._prefix), -_TAIL_BYTES, _States(self._lineage.members).__getitem__
-        base, chosen, sealed = b"", b"", b""
+        base, chosen, sealed, decode = b"", b"", b"", keys.decode_type_key
         for key, value in self._reader.scan(first, last):
-            if key[:tail] != base:
+            here = key[:tail]
+            if here != base:
                 if chosen:
-                    yield keys.decode_type_key(base[skip:]), open_value(chosen, sealed)
-                base, chosen = key[:tail], b""
+                    yield decode(base[skip:]), open_value(chosen, sealed)
+                base, chosen = here, b""
             state = state_of(key[tail:])
             if state:
                 chosen, sealed = key, value

@@ -1,10 +1,18 @@
 //! Inflated blocks by the bytes that they were inflated from: small reads of the same blocks inflate them once.
 //!
-//! What is stored is compared byte by byte, so a cached block can't be out of date.
+//! What is stored is compared byte by byte, so a cached block can't be out of date. Blocks may have names as well, by
+//! which they are found without what is stored: a name tells the state of the data, and never means another block.
 
+use crate::buffers::{optional_payloads, triples};
+use crate::fault::Fault;
+use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
+
+const MOST_NAMES: usize = 1 << 16;
+/// Instance, version, state of the data and scale.
+pub type State = (u64, u64, u64, u8);
 
 /// The last bytes of a gzip member: checksum and length of what it holds, as good as a hash of it.
 type Key = [u8; 8];
@@ -16,8 +24,20 @@ struct Entry {
     used: bool,
 }
 
+#[derive(PartialEq, Eq, Hash)]
+struct Name(State, [i64; 3]);
+
+/// A block by its name.
+pub enum Found {
+    /// Nothing is stored there.
+    Absent,
+    Block(Arc<[u8]>),
+}
+
 #[derive(Default)]
 struct Kept {
+    /// None where nothing is stored.
+    names: HashMap<Name, Option<(Key, Weak<[u8]>)>>,
     entries: HashMap<Key, Entry>,
     /// Keys in the order in which they are considered for removal.
     order: std::collections::VecDeque<Key>,
@@ -42,6 +62,30 @@ impl BlockCache {
     fn size(&self) -> usize {
         self.kept.lock().map_or(0, |kept| kept.bytes)
     }
+
+    /// Gives the blocks of a state at block coordinates their names: those that are kept, and those that are not stored.
+    fn name(&self, state: State, blocks: PyReadonlyArray2<i64>, payloads: &Bound<PyAny>) -> PyResult<()> {
+        let (blocks, payloads) = (triples(blocks.as_slice()?)?, optional_payloads(payloads)?);
+        if blocks.len() != payloads.len() {
+            return Fault::argument("there must be one payload for each block").map_err(PyErr::from);
+        }
+        for (block, payload) in blocks.iter().zip(&payloads) {
+            let found = match payload {
+                None => None,
+                Some(payload) => match (key_of(payload), self.get(payload)) {
+                    (Some(key), Some(block)) => Some((key, Arc::downgrade(&block))),
+                    _ => continue,
+                },
+            };
+            if let Ok(mut kept) = self.kept.lock() {
+                if kept.names.len() >= MOST_NAMES {
+                    kept.names.clear();
+                }
+                kept.names.insert(Name(state, *block), found);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn key_of(payload: &[u8]) -> Option<Key> {
@@ -57,6 +101,29 @@ impl BlockCache {
         }
         entry.used = true;
         Some(Arc::clone(&entry.block))
+    }
+
+    /// The blocks of a state at block coordinates, if all are known.
+    pub fn named<'a>(&self, state: State, blocks: impl Iterator<Item = &'a [i64; 3]>) -> Option<Vec<Found>> {
+        let mut kept = self.kept.lock().ok()?;
+        let Kept { names, entries, .. } = &mut *kept;
+        blocks
+            .map(|block| match names.get(&Name(state, *block))? {
+                None => Some(Found::Absent),
+                Some((key, block)) => {
+                    let block = block.upgrade()?;
+                    if let Some(entry) = entries.get_mut(key) {
+                        entry.used = true;
+                    }
+                    Some(Found::Block(block))
+                }
+            })
+            .collect()
+    }
+
+    pub fn has(&self, payload: &[u8]) -> bool {
+        let Ok(kept) = self.kept.lock() else { return false };
+        key_of(payload).is_some_and(|key| kept.entries.get(&key).is_some_and(|entry| *entry.payload == *payload))
     }
 
     /// Keeps a block; others go, those first that were not asked for in the meantime.

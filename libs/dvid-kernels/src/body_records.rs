@@ -107,6 +107,20 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Whether stored bytes are a record of a whole body, and not of one whose index is stored apart.
+pub fn is_whole(value: &[u8]) -> bool {
+    value.len() != HEAD && value.get(HEAD).is_none_or(|byte| u32::from(*byte) == WHOLE) // too short: not told here
+}
+
+/// How many voxels a body has, and how many of its own id, by what is stored of it.
+pub fn sizes_of(value: &[u8]) -> Outcome<(u64, u64)> {
+    if value.len() < HEAD {
+        return Fault::format("what is known of a body is cut off");
+    }
+    let mut words = Words(value);
+    Ok((words.u64(), words.u64()))
+}
+
 /// The stored bytes of a record; coordinates of its chunks (x, y, z), and their stored bytes one behind the other.
 pub fn encode(summary: &Summary, texts: Texts, parts: &[([i32; 3], u32)], chunks: &[u8]) -> Vec<u8> {
     let size = FRAME + texts.iter().map(|text| text.len()).sum::<usize>() + PART * parts.len() + chunks.len();

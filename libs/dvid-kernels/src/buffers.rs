@@ -3,14 +3,19 @@
 use crate::fault::{Fault, Outcome};
 use crate::layout::{check_shape, Shape};
 use pyo3::buffer::PyBuffer;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyByteArray, PyBytes, PyList};
-use std::ops::Deref;
+use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView};
+use std::ops::{Deref, Range};
 
-/// Bytes of a caller: `bytes` are borrowed, any other buffer is copied, because it could change without the GIL.
+const WORTH_BORROWING: usize = 512;
+
+/// Bytes of a caller: `bytes` and views of them are borrowed, any other buffer is copied, because it could change
+/// without the GIL.
 pub enum Payload {
     Borrowed(PyBackedBytes),
+    Window(PyBackedBytes, Range<usize>),
     Copied(Vec<u8>),
 }
 
@@ -20,6 +25,7 @@ impl Deref for Payload {
     fn deref(&self) -> &[u8] {
         match self {
             Payload::Borrowed(bytes) => bytes,
+            Payload::Window(bytes, range) => bytes.get(range.clone()).unwrap_or_default(),
             Payload::Copied(bytes) => bytes,
         }
     }
@@ -33,7 +39,21 @@ pub fn payload(value: &Bound<PyAny>) -> PyResult<Payload> {
         return Ok(Payload::Copied(bytes.to_vec()));
     }
     let buffer = PyBuffer::<u8>::get(value)?;
+    if buffer.len_bytes() >= WORTH_BORROWING && buffer.is_c_contiguous() {
+        if let Some(window) = window(value, &buffer) {
+            return Ok(window);
+        }
+    }
     Ok(Payload::Copied(buffer.to_vec(value.py())?))
+}
+
+/// What a view shows of `bytes`; None if it is a view of something else.
+fn window(view: &Bound<PyAny>, buffer: &PyBuffer<u8>) -> Option<Payload> {
+    let owner = view.cast::<PyMemoryView>().ok()?.getattr(intern!(view.py(), "obj")).ok()?;
+    let bytes = owner.cast::<PyBytes>().ok()?;
+    let start = (buffer.buf_ptr() as usize).checked_sub(bytes.as_bytes().as_ptr() as usize)?;
+    let end = start.checked_add(buffer.len_bytes()).filter(|end| *end <= bytes.as_bytes().len())?;
+    Some(Payload::Window(PyBackedBytes::from(bytes.clone()), start..end))
 }
 
 pub fn payloads(values: &Bound<PyAny>) -> PyResult<Vec<Payload>> {

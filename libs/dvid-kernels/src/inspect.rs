@@ -97,23 +97,26 @@ pub fn points(layout: &Layout, table: &[u64], wanted: &[(usize, [usize; 3])]) ->
     if layout.solid() {
         return Ok(wanted.iter().map(|(place, _)| (*place, table[0])).collect());
     }
-    let subs: Vec<Sub> = layout.subs().collect();
     let [gx, gy, _] = layout.grid;
-    let mut found = Vec::with_capacity(wanted.len());
-    for &(place, [x, y, z]) in wanted {
-        let sub = &subs[(z / SIDE * gy + y / SIDE) * gx + x / SIDE];
-        let value = match sub.count() {
-            0 | 1 => 0,
-            _ => value_at(sub, (z % SIDE * SIDE + y % SIDE) * SIDE + x % SIDE)?,
-        };
-        let label = match sub.indices.as_chunks::<4>().0.get(value) {
-            None => 0,
-            Some(word) => match table.get(u32::from_le_bytes(*word) as usize) {
-                Some(&label) => label,
-                None => return Fault::format("a sub-block names a label that is not in the table"),
-            },
-        };
-        found.push((place, label));
+    let mut cells: Vec<(usize, usize, usize)> = wanted
+        .iter()
+        .map(|&(place, [x, y, z])| {
+            let cell = (z % SIDE * SIDE + y % SIDE) * SIDE + x % SIDE;
+            ((z / SIDE * gy + y / SIDE) * gx + x / SIDE, cell, place)
+        })
+        .collect();
+    cells.sort_unstable();
+    let subs = layout.chosen(cells.iter().map(|cell| cell.0));
+    subs.zip(&cells).map(|(sub, &(_, cell, place))| Ok((place, label_at(&sub, table, cell)?))).collect()
+}
+
+fn label_at(sub: &Sub, table: &[u64], cell: usize) -> Outcome<u64> {
+    let value = if sub.count() < 2 { 0 } else { value_at(sub, cell)? };
+    match sub.indices.as_chunks::<4>().0.get(value) {
+        None => Ok(0),
+        Some(word) => match table.get(u32::from_le_bytes(*word) as usize) {
+            Some(&label) => Ok(label),
+            None => Fault::format("a sub-block names a label that is not in the table"),
+        },
     }
-    Ok(found)
 }

@@ -1,11 +1,13 @@
-//! Points as JSON lists of three integers. What is not plainly that is left to a real parser, which tells what is wrong.
+//! Numbers as JSON: points, lists of three integers, are read, and labels written. What is not plainly that is left to a real parser, which tells what is wrong.
 
 use crate::buffers::payload;
-use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(json_points, module)?)
+    module.add_function(wrap_pyfunction!(json_points, module)?)?;
+    module.add_function(wrap_pyfunction!(json_numbers, module)?)
 }
 
 struct Text<'a>(&'a [u8]);
@@ -78,6 +80,35 @@ fn points(body: &[u8], limit: usize) -> Option<Vec<i64>> {
         };
     }
     (byte == b']' && text.next().is_none()).then_some(out)
+}
+
+/// A JSON list of numbers.
+#[pyfunction]
+fn json_numbers<'py>(py: Python<'py>, numbers: PyReadonlyArray1<u64>) -> PyResult<Bound<'py, PyBytes>> {
+    let mut out = Vec::with_capacity(8 * numbers.len() + 2);
+    out.push(b'[');
+    for (at, number) in numbers.as_slice()?.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        put_decimal(&mut out, *number);
+    }
+    out.push(b']');
+    Ok(PyBytes::new(py, &out))
+}
+
+fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 /// Points [[x, y, z], ...] of int32 as int64 (n, 3); None if the text is anything else, or they are more than `limit`.

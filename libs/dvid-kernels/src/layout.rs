@@ -127,6 +127,28 @@ impl<'a> Layout<'a> {
         self.labels == 1
     }
 
+    /// The sub-blocks of some numbers (x fastest), which must ascend; none of a solid block.
+    pub fn chosen(&self, numbers: impl Iterator<Item = usize>) -> impl Iterator<Item = Sub<'a>> {
+        let (indices, values, counts) = (self.indices, self.values, self.counts.as_chunks::<2>().0);
+        let [gx, gy, _] = self.grid;
+        let (mut next, mut index, mut value) = (0, 0, 0);
+        numbers.map_while(move |number| {
+            for count in counts.get(next..number)? {
+                let count = usize::from(u16::from_le_bytes(*count));
+                index += 4 * count;
+                value += 64 * bits_for(count);
+            }
+            next = number;
+            let count = usize::from(u16::from_le_bytes(*counts.get(number)?));
+            // The sums were checked by parse, so neither range can come up short.
+            Some(Sub {
+                at: [number % gx, number / gx % gy, number / gx / gy],
+                indices: indices.get(index..index + 4 * count).unwrap_or_default(),
+                values: values.get(value..value + 64 * bits_for(count)).unwrap_or_default(),
+            })
+        })
+    }
+
     /// All sub-blocks, x fastest; none for a solid block.
     pub fn subs(&self) -> impl Iterator<Item = Sub<'a>> {
         let [gx, gy, _] = self.grid;

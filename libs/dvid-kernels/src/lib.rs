@@ -30,6 +30,7 @@ mod mapping_ops;
 mod members;
 mod messages;
 mod packed;
+mod points;
 mod pool;
 mod reading;
 mod record_changes;
@@ -60,6 +61,7 @@ fn _dvid_kernels(module: &Bound<PyModule>) -> PyResult<()> {
     json_points::register(module)?;
     sealing::register(module)?;
     mapping_calls::register(module)?;
+    points::register(module)?;
     voxels::register(module)?;
     voxel_writing::register(module)?;
     messages::register(module)

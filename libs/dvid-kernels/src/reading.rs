@@ -241,14 +241,21 @@ fn labels_at<'py>(
     let (owners, offsets) = (block_of_point.as_slice()?, triples(offsets.as_slice()?)?);
     let labels = py.detach(|| {
         let wanted = by_block(owners, offsets, blocks.len(), shape)?;
+        let (kept, others): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(index, _)| match (&blocks[*index], cache) {
+            (Some(block), Some(cache)) => cache.has(block),
+            (block, _) => block.is_none(),
+        });
         let state = || Session::with(cache);
-        let found = pool::run(threads, wanted, state, |session, (index, points)| match &blocks[index] {
+        let look = |session: &mut Session, (index, points): (usize, Vec<(usize, Shape)>)| match &blocks[index] {
             None => Ok(Vec::new()),
             Some(block) => session
                 .open(block, shape, mapping)
                 .and_then(|(layout, table)| inspect::points(&layout, table, &points))
                 .map_err(|fault| fault.in_payload(index)),
-        })?;
+        };
+        // What need not be inflated is done before another thread would have begun.
+        let mut found = pool::run(1, kept, state, look)?;
+        found.extend(pool::run(threads, others, state, look)?);
         let mut labels = vec![0; owners.len()];
         for (place, label) in found.into_iter().flatten() {
             labels[place] = label;

@@ -1,6 +1,6 @@
 //! Functions that make answers of stored bodies, and change them.
 
-use crate::body_records::Record;
+use crate::body_records::{is_whole, sizes_of, Record};
 use crate::buffers::{bytes_list, optional_payloads, payload, triples};
 use crate::fault::{Fault, Outcome};
 use crate::index_chunks::{blocks_and_supervoxels, coarse_rles, message, supervoxel_sizes, Chunk};
@@ -19,6 +19,7 @@ pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encode_chunks, module)?)?;
     module.add_function(wrap_pyfunction!(change_records, module)?)?;
     module.add_function(wrap_pyfunction!(record_blocks, module)?)?;
+    module.add_function(wrap_pyfunction!(stored_sizes, module)?)?;
     module.add_function(wrap_pyfunction!(record_message, module)?)?;
     module.add_function(wrap_pyfunction!(record_messages, module)?)?;
     module.add_function(wrap_pyfunction!(record_coarse_rles, module)?)?;
@@ -67,17 +68,20 @@ fn record_supervoxel_sizes(py: Python, record: &Bound<PyAny>) -> PyResult<(Vec<u
     with_record(py, record, |record| Ok(supervoxel_sizes(&record.chunks)))
 }
 
-/// The indices of many bodies as a LabelIndices message, or as the stream of indices-compressed.
+/// The indices of many bodies as a LabelIndices message, or as the stream of indices-compressed; None if some are apart.
 #[pyfunction]
 fn record_messages<'py>(
     py: Python<'py>,
     labels: PyReadonlyArray1<u64>,
     records: &Bound<PyAny>,
     compressed: bool,
-) -> PyResult<Bound<'py, PyBytes>> {
+) -> PyResult<Option<Bound<'py, PyBytes>>> {
     let (labels, records) = (labels.as_slice()?, optional_payloads(records)?);
     if labels.len() != records.len() {
         return Fault::argument("there must be one record for each label").map_err(PyErr::from);
+    }
+    if records.iter().flatten().any(|record| !is_whole(record)) {
+        return Ok(None);
     }
     let body = py.detach(|| {
         let mut out = Vec::new();
@@ -94,7 +98,21 @@ fn record_messages<'py>(
         }
         Ok::<_, Fault>(out)
     })?;
-    Ok(PyBytes::new(py, &body))
+    Ok(Some(PyBytes::new(py, &body)))
+}
+
+type Sizes<'py> = (Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>);
+
+/// The voxels of bodies, and those of their own ids, by what is stored of each; 0 for None.
+#[pyfunction]
+fn stored_sizes<'py>(py: Python<'py>, values: &Bound<PyAny>) -> PyResult<Sizes<'py>> {
+    let mut sizes = (Vec::new(), Vec::new());
+    for value in optional_payloads(values)? {
+        let (voxels, own) = value.map_or(Ok((0, 0)), |value| sizes_of(&value))?;
+        sizes.0.push(voxels);
+        sizes.1.push(own);
+    }
+    Ok((PyArray1::from_vec(py, sizes.0), PyArray1::from_vec(py, sizes.1)))
 }
 
 fn put(out: &mut Vec<u8>, head: &Head, chunks: &[Chunk], table: Option<&mut CompressTable>) -> Outcome<()> {

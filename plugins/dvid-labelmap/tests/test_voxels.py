@@ -260,3 +260,46 @@ def test_too_many_points_are_counted_before_they_are_made(segmentation: Any) -> 
     reply = segmentation.get("labels", b"[" + b"[0,0,0]," * 1_000_001 + b"[0,0,0]]")
     assert reply.status == 400
     assert "1000000" in reply.text
+
+
+def test_labels_at_points_follow_every_write(new_segmentation: Callable[..., Any], volumes: Any) -> None:
+    seg, other = (new_segmentation(MaxDownresLevel="1") for _ in range(2))
+    rng = np.random.default_rng(5)
+    first = volumes.natural((64, 32, 32), 1)
+    seg.write_raw(first, (-32, 0, 0)).ok()
+    other.write_raw(first[::-1].copy(), (-32, 0, 0)).ok()
+    seg.client.commit(seg.root)
+    versions = [seg.client.child(seg.root), seg.client.child(seg.root, branch="b")]
+    states = {seg.root: first, versions[0]: first.copy(), versions[1]: first.copy()}
+    points = rng.integers((-40, -8, -8), (40, 40, 40), (300, 3))
+
+    def check(segmentation: Any, version: str, voxels: Labels) -> None:
+        around = np.pad(voxels, 8)
+        x, y, z = (points + np.array((40, 8, 8))).T
+        expected = around[z, y, x].tolist()
+        for _ in range(2):
+            assert segmentation.get("labels?supervoxels=true", points.tolist(), version).ok().json() == expected
+        for place in rng.integers(0, len(points), 5).tolist():
+            path = "label/" + "_".join(map(str, points[place].tolist()))
+            assert segmentation.json(path, version) == {"Label": expected[place]}
+        low = np.pad(volumes.halved(voxels), 4)
+        x, y, z = (points // 2 + np.array((20, 4, 4))).T
+        halves = (points // 2).tolist()
+        assert segmentation.get("labels?scale=1", halves, version).ok().json() == low[z, y, x].tolist()
+
+    for step in range(6):
+        for version, voxels in states.items():
+            check(seg, version, voxels)
+        check(other, other.root, first[::-1])
+        version = versions[step % 2]
+        at = rng.integers(0, (4, 2, 2))
+        block = np.full((16, 16, 16), 1000 + step, np.uint64)
+        seg.write_raw(block, at * 16 - np.array((32, 0, 0)), "?mutate=true", version).ok()
+        x, y, z = at * 16
+        states[version][z : z + 16, y : y + 16, x : x + 16] = block
+    seg.post("merge", [1005, 1003], versions[1]).ok()
+    states[versions[1]] = np.where(states[versions[1]] == 1003, np.uint64(1005), states[versions[1]])
+    around = np.pad(states[versions[1]], 8)
+    x, y, z = (points + np.array((40, 8, 8))).T
+    for _ in range(2):
+        assert seg.get("labels", points.tolist(), versions[1]).ok().json() == around[z, y, x].tolist()

@@ -12,7 +12,6 @@ from dvid_labels.arguments import (
     check_octants,
     check_origins,
     check_out,
-    check_points,
     check_region,
     check_threads,
     check_volume,
@@ -31,16 +30,17 @@ from dvid_labels.native_messages import (
     index_messages,
     read_indices,
 )
+from dvid_labels.native_points import group_points, json_numbers, json_points, labels_kept
 from dvid_labels.native_records import (
     BlockCache,
     change_records,
     encode_chunks,
-    json_points,
     record_blocks,
     record_coarse_rles,
     record_message,
     record_messages,
     record_supervoxel_sizes,
+    stored_sizes,
 )
 from dvid_labels.native_splitting import split_blocks
 from dvid_labels.numpy_kernels import Compression
@@ -68,10 +68,13 @@ __all__ = [
     "encode_mapping_ops",
     "encode_segmentation",
     "find_mapping",
+    "group_points",
     "index_messages",
+    "json_numbers",
     "json_points",
     "label_counts",
     "labels_at",
+    "labels_kept",
     "read_indices",
     "read_voxels",
     "record_blocks",
@@ -82,6 +85,7 @@ __all__ = [
     "relabel_block",
     "sort_mapping",
     "split_blocks",
+    "stored_sizes",
     "transcode",
     "write_blocks",
 ]
@@ -261,11 +265,16 @@ def labels_at(
         LabelFormatError: a payload is damaged; the text names its index.
         ValueError: a point's block is not given, or the point lies outside it.
     """
-    owners, places = check_points(block_of_point, offsets, block_shape, len(payloads))
+    owners, places = _points(block_of_point, offsets)
     with our_errors():
         return dvid_kernels.labels_at(
             payloads, owners, places, block_shape, check_mapping(mapping), check_threads(threads), cache
         )
+
+
+def _points(block_of_point: ArrayLike, offsets: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return points as the kernel takes them, which checks them."""
+    return np.require(block_of_point, np.int64, ["C", "A"]), np.require(offsets, np.int64, ["C", "A"]).reshape(-1, 3)
 
 
 def check_and_count(

@@ -15,12 +15,12 @@ __all__ = [
     "BlockCache",
     "change_records",
     "encode_chunks",
-    "json_points",
     "record_blocks",
     "record_coarse_rles",
     "record_message",
     "record_messages",
     "record_supervoxel_sizes",
+    "stored_sizes",
 ]
 
 
@@ -67,7 +67,7 @@ def record_message(label: int, record: Buffer) -> bytes:
         return dvid_kernels.record_message(label, record)
 
 
-def record_messages(labels: Labels, records: Sequence[Buffer | None], *, compressed: bool) -> bytes:
+def record_messages(labels: Labels, records: Sequence[Buffer | None], *, compressed: bool) -> bytes | None:
     """Encode the indices of many bodies; see the numpy twin.
 
     Raises:
@@ -119,6 +119,11 @@ def encode_chunks(
     return dvid_kernels.encode_chunks(cuts, places, names, voxels, surface_cuts, marks, ids)
 
 
-def json_points(body: Buffer, limit: int) -> NDArray[np.int64] | None:
-    """Read a JSON list of points, int64 (n, 3); None if it is anything else; see the numpy twin."""
-    return dvid_kernels.json_points(body, limit)
+def stored_sizes(values: Sequence[Buffer | None]) -> tuple[Labels, Labels]:
+    """Return the voxels of bodies, and those of their own ids, uint64 (n,) each; see the numpy twin.
+
+    Raises:
+        LabelFormatError: one is cut off.
+    """
+    with our_errors():
+        return dvid_kernels.stored_sizes(values)

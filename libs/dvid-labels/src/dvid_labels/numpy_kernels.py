@@ -45,15 +45,16 @@ from dvid_labels.numpy_messages import (
     index_messages,
     read_indices,
 )
+from dvid_labels.numpy_points import group_points, json_numbers, json_points, labels_kept
 from dvid_labels.numpy_record_changes import change_records
 from dvid_labels.numpy_records import (
     encode_chunks,
-    json_points,
     record_blocks,
     record_coarse_rles,
     record_message,
     record_messages,
     record_supervoxel_sizes,
+    stored_sizes,
 )
 from dvid_labels.numpy_splitting import split_blocks
 from dvid_labels.segmentation import encode_segmentation
@@ -80,10 +81,13 @@ __all__ = [
     "encode_mapping_ops",
     "encode_segmentation",
     "find_mapping",
+    "group_points",
     "index_messages",
+    "json_numbers",
     "json_points",
     "label_counts",
     "labels_at",
+    "labels_kept",
     "read_indices",
     "read_voxels",
     "record_blocks",
@@ -94,6 +98,7 @@ __all__ = [
     "relabel_block",
     "sort_mapping",
     "split_blocks",
+    "stored_sizes",
     "transcode",
     "write_blocks",
 ]

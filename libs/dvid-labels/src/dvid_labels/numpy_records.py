@@ -1,6 +1,5 @@
 """Answers out of stored bodies, in numpy: what the native kernels mean, and what runs without them."""
 
-import json
 from collections.abc import Sequence
 from itertools import starmap
 
@@ -8,7 +7,7 @@ import lz4.block
 import numpy as np
 from numpy.typing import NDArray
 
-from dvid_labels.body_records import Record, Summary, decode_record
+from dvid_labels.body_records import HEAD_BYTES, Record, Summary, decode_head, decode_record, is_whole
 from dvid_labels.index_chunks import CHUNK_SIDE, Chunk, Columns, decode_chunks, encode_chunk
 from dvid_labels.label_indices import LabelIndices
 from dvid_labels.numpy_messages import index_messages
@@ -18,16 +17,15 @@ from dvid_labels.wire import bytes_field
 
 __all__ = [
     "encode_chunks",
-    "json_points",
     "record_blocks",
     "record_coarse_rles",
     "record_message",
     "record_messages",
     "record_supervoxel_sizes",
+    "stored_sizes",
 ]
 
 _STEPS = np.array((1, CHUNK_SIDE, CHUNK_SIDE**2))
-_INT32 = np.iinfo(np.int32)
 _LZ4 = b"\x80"
 _NOTHING = Record(Summary(0, 0, 0, (0, 0, 0), (0, 0, 0)), [], [])
 
@@ -47,14 +45,17 @@ def record_message(label: int, record: Buffer) -> bytes:
     return message
 
 
-def record_messages(labels: Labels, records: Sequence[Buffer | None], *, compressed: bool) -> bytes:
+def record_messages(labels: Labels, records: Sequence[Buffer | None], *, compressed: bool) -> bytes | None:
     """Encode the indices of many bodies.
 
     Args:
         labels: the bodies, uint64 (k,).
-        records: their stored records, whole; None for what is no body.
+        records: what is stored of each; None for what is no body.
         compressed: whether the stream of indices-compressed is wanted: for each body uint64 number of bytes n (0 for no
             body), uint64 label, n bytes; else a LabelIndices message.
+
+    Returns:
+        The answer; None if one is no record of a whole body, but of one whose index is stored apart.
 
     Raises:
         LabelFormatError: a record is damaged.
@@ -62,6 +63,8 @@ def record_messages(labels: Labels, records: Sequence[Buffer | None], *, compres
     """
     if len(labels) != len(records):
         raise ValueError("there must be one record for each label")
+    if not all(record is None or is_whole(record) or len(record) < HEAD_BYTES for record in records):
+        return None
     bodies = [_NOTHING if record is None else decode_record(record) for record in records]
     messages = index_messages(_indices(labels, bodies))
     if not compressed:
@@ -162,6 +165,22 @@ def record_supervoxel_sizes(record: Buffer) -> tuple[list[int], list[int]]:
     return names.tolist(), np.bincount(owners.ravel(), rows.voxels, len(names)).astype(np.int64).tolist()
 
 
+def stored_sizes(values: Sequence[Buffer | None]) -> tuple[Labels, Labels]:
+    """Return the voxels of bodies, and those of the supervoxels with their own ids, by what is stored of each.
+
+    Args:
+        values: what is stored, whole or not; None for what is no body.
+
+    Returns:
+        uint64 (n,) each; 0 for None.
+
+    Raises:
+        LabelFormatError: one is cut off.
+    """
+    sizes = np.array([(0, 0) if value is None else decode_head(value)[:2] for value in values], np.uint64)
+    return sizes.reshape(-1, 2)[:, 0], sizes.reshape(-1, 2)[:, 1]
+
+
 def encode_chunks(
     ends: NDArray[np.int64],
     rows: tuple[NDArray[np.int64], Labels, NDArray[np.int64]],
@@ -196,27 +215,3 @@ def encode_chunks(
         encoded.append(encode_chunk(Chunk(places[own], names[own], voxels[own], marks[own_marks], ids[own_marks])))
         first, marked = end, mark
     return encoded
-
-
-def json_points(body: Buffer, limit: int) -> NDArray[np.int64] | None:
-    """Read a JSON list of points.
-
-    Args:
-        body: the JSON.
-        limit: how many points it may have.
-
-    Returns:
-        int64 (n, 3); None if it is anything but a list of at most `limit` lists of three int32.
-    """
-    try:
-        points = json.loads(bytes(body))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(points, list) or len(points) > limit:
-        return None
-    for point in points:
-        if not isinstance(point, list) or len(point) != len(_STEPS):
-            return None
-        if any(type(n) is not int or not _INT32.min <= n <= _INT32.max for n in point):
-            return None
-    return np.array(points, np.int64).reshape(-1, 3)

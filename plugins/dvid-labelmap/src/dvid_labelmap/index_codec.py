@@ -7,7 +7,6 @@ releases have summaries and parts for all bodies, which stay as they are until s
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -30,8 +29,8 @@ __all__ = [
     "damaged_index",
     "decode_chunk",
     "decode_chunks",
+    "decode_head",
     "decode_record",
-    "decode_sizes",
     "decode_summary",
     "encode_chunk",
     "encode_record",
@@ -40,7 +39,6 @@ __all__ = [
     "stored_bodies",
 ]
 
-_SIZES = struct.Struct("<QQ")
 _texts = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 _packed = msgspec.msgpack.Encoder().encode
 
@@ -118,15 +116,11 @@ def decode_summary(value: Buffer) -> Summary:
     return summary._replace(time=time, user=user, app=app)
 
 
-def decode_sizes(value: Buffer | None) -> tuple[int, int]:
-    """Return how many voxels a body has, and how many of its own id; 0 of what is no body.
+def decode_head(value: Buffer) -> Summary:
+    """Return what is known of a body but for its texts.
 
     Raises:
         CorruptValue: the stored bytes are cut off.
     """
-    if value is None:
-        return 0, 0
-    if len(value) < HEAD_BYTES:
-        raise CorruptValue("what is known of a body is damaged: it is cut off")
-    sizes: tuple[int, int] = _SIZES.unpack_from(value)
-    return sizes
+    with stored_bodies():
+        return body_records.decode_head(value)

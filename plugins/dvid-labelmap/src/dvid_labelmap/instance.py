@@ -97,6 +97,11 @@ class LabelMapInstance(Instance):
             return plain
         return GridView(plain, self.instances.grid(self.settings.grid_store), self.settings)
 
+    def block_source(self, view: View, scale: int) -> BlockSource:
+        """Return the stored blocks of a scale of a version, with the inflated ones that are kept."""
+        number = None if self.settings.shows_grid else self.record.id
+        return BlockSource(view, self.settings.block_size, scale, self.inflated, number)
+
     def check_writable(self) -> None:
         """Check that voxels can be written.
 
@@ -197,8 +202,8 @@ class LabelMapInstance(Instance):
     def labels_at(self, version: VersionRecord, points: Sequence[Triple], supervoxels: bool = False) -> Sequence[int]:
         """Return the body (or supervoxel) at each voxel (x, y, z)."""
         with self.view(version) as view:
-            source = BlockSource(view, self.settings.block_size, 0, self.inflated)
-            return labels_at(source, checked_points(points), body_mapping(self, view, supervoxels))
+            found = labels_at(self.block_source(view, 0), checked_points(points), body_mapping(self, view, supervoxels))
+            return [int(label) for label in found.tolist()]
 
     def label_block_size(self) -> Triple:
         """Return the size (x, y, z) in voxels of the blocks that its events name."""

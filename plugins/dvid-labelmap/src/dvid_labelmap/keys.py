@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
+import numpy as np
+from dvid_labels.types import Labels
 from dvid_voxels.geometry import Triple
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "stray_key",
     "summary_bounds",
     "summary_key",
+    "summary_keys",
 ]
 
 _BLOCK, _CHUNK, _SUMMARY, _FORMER_MAPPING = 186, 187, 188, 189
@@ -43,6 +46,7 @@ _KEY = Struct(">BBIII")
 _CHUNK_KEY = Struct(">BQIII")
 _SUMMARY_KEY = Struct(">BQ")
 _RUN_KEY = Struct(">BIII")
+_SUMMARY_ROW = np.dtype([("type", ">u1"), ("body", ">u8")])
 _SPLIT, _STRAY = 192, 193
 _SPLIT_KEY = Struct(">BIQQ")
 _VERSION_KEY = Struct(">BI")
@@ -113,6 +117,14 @@ def chunk_bounds(body: int) -> tuple[bytes, bytes]:
 def summary_key(body: int) -> bytes:
     """Return the key of what is known of a body as a whole."""
     return _SUMMARY_KEY.pack(_SUMMARY, body)
+
+
+def summary_keys(bodies: Labels) -> list[bytes]:
+    """Return the key of each of many bodies, uint64 (n,)."""
+    rows = np.empty(len(bodies), _SUMMARY_ROW)
+    rows["type"], rows["body"] = _SUMMARY, bodies
+    whole, size = rows.tobytes(), _SUMMARY_KEY.size
+    return [whole[at : at + size] for at in range(0, len(whole), size)]
 
 
 def body_of_summary(key: bytes) -> int:

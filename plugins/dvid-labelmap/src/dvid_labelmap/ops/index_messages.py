@@ -13,7 +13,7 @@ from dvid_labels.types import Labels
 
 from dvid_framework.api import BadRequest, Txn, VersionRecord, View
 from dvid_labelmap.index_codec import Summary, is_whole, stored_bodies
-from dvid_labelmap.keys import chunk_bounds, summary_key
+from dvid_labelmap.keys import chunk_bounds, summary_key, summary_keys
 from dvid_labelmap.ops.body_records import put_body, whole_record
 from dvid_labelmap.ops.index_changes import bounds_of_blocks, sort_rows
 from dvid_labelmap.ops.index_rows import Rows, joined_chunks
@@ -21,30 +21,33 @@ from dvid_labelmap.ops.index_rows import Rows, joined_chunks
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
 
-__all__ = ["index_pieces", "store_indices"]
+__all__ = ["BATCH_LABELS", "index_piece", "index_pieces", "store_indices"]
 
-_BATCH_LABELS = 1024
+BATCH_LABELS = 1024
+"""Bodies whose indices are read at a time."""
 
 
 def index_pieces(view: View, bodies: Labels, *, compressed: bool) -> Iterator[bytes]:
-    """Yield the indices of bodies, in their order: a LabelIndices message, or the stream of indices-compressed.
+    """Yield the indices of bodies as `index_piece`, some at a time."""
+    for first in range(0, len(bodies), BATCH_LABELS):
+        yield index_piece(view, bodies[first : first + BATCH_LABELS], compressed=compressed)
+
+
+def index_piece(view: View, bodies: Labels, *, compressed: bool) -> bytes:
+    """Return the indices of bodies, in their order: a LabelIndices message, or the stream of indices-compressed.
 
     Raises:
         CorruptValue: stored bytes are damaged.
         Conflict: merged branches disagree about one of them.
     """
-    for first in range(0, len(bodies), _BATCH_LABELS):
-        yield _index_piece(view, bodies[first : first + _BATCH_LABELS], compressed=compressed)
-
-
-def _index_piece(view: View, bodies: Labels, *, compressed: bool) -> bytes:
-    names = bodies.tolist()
-    values = view.multi_get(map(summary_key, names))
-    records = [
-        None if value is None else whole_record(view, body, value) for body, value in zip(names, values, strict=True)
-    ]
+    values = view.multi_get(summary_keys(bodies))
     with stored_bodies():
-        return kernels.record_messages(bodies, records, compressed=compressed)
+        found = kernels.record_messages(bodies, values, compressed=compressed)
+        if found is not None:
+            return found
+        pairs = zip(bodies.tolist(), values, strict=True)
+        records = [None if value is None else whole_record(view, body, value) for body, value in pairs]
+        return kernels.record_messages(bodies, records, compressed=compressed) or b""
 
 
 def store_indices(instance: LabelMapInstance, version: VersionRecord, txn: Txn, indices: LabelIndices) -> None:

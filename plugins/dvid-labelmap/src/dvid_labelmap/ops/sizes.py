@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from dvid_labels import kernels
 from dvid_labels.types import Labels
 from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import BadRequest, NotFound, View
-from dvid_labelmap.index_codec import decode_sizes
-from dvid_labelmap.keys import summary_key
+from dvid_labelmap.index_codec import stored_bodies
+from dvid_labelmap.keys import summary_keys
 from dvid_labelmap.ops.body_index import BodyIndex, read_index, supervoxel_sizes
 from dvid_labelmap.ops.index_rows import Integers
 from dvid_labelmap.ops.mapping import bodies_of, body_of
@@ -45,15 +46,20 @@ class BodySize(NamedTuple):
     high: Triple
 
 
-def body_sizes(view: View, bodies: Labels) -> list[int]:
-    """Return the voxels of each body; 0 for what is none."""
-    return [decode_sizes(value)[0] for value in view.multi_get(map(summary_key, bodies.tolist()))]
+def body_sizes(view: View, bodies: Labels) -> Labels:
+    """Return the voxels of each body, uint64 (n,); 0 for what is none.
+
+    Raises:
+        CorruptValue: what is stored of one is damaged.
+    """
+    return _stored_sizes(view, bodies)[0]
 
 
-def _own_voxels(view: View, bodies: Labels) -> Integers:
-    """Return how many voxels of each body are of the supervoxel with its own id, int64 (n,); 0 for what is none."""
-    values = view.multi_get(map(summary_key, bodies.tolist()))
-    return np.array([decode_sizes(value)[1] for value in values], np.int64)
+def _stored_sizes(view: View, bodies: Labels) -> tuple[Labels, Labels]:
+    """Return the voxels of each body, and how many are of the supervoxel with its own id, uint64 (n,) each."""
+    values = view.multi_get(summary_keys(bodies))
+    with stored_bodies():
+        return kernels.stored_sizes(values)
 
 
 def existing_body_of(instance: LabelMapInstance, view: View, supervoxel: int) -> int:
@@ -103,7 +109,7 @@ def sizes_of_supervoxels(instance: LabelMapInstance, view: View, supervoxels: La
     bodies = bodies_of(instance, view, names)
     sizes = np.zeros(len(names), np.int64)
     own = np.flatnonzero((bodies == names) & (names != 0))
-    sizes[own] = _own_voxels(view, names[own])
+    sizes[own] = _stored_sizes(view, names[own])[1]
     others = np.flatnonzero((bodies != names) & (bodies != 0))
     for body in np.unique(bodies[others]).tolist():
         mine = others[bodies[others] == np.uint64(body)]
@@ -126,6 +132,6 @@ def mapped(instance: LabelMapInstance, view: View, labels: Labels, *, lookup: bo
     found, targets = instance.mappings.chain(view).find(labels)
     if lookup:
         open_ = np.flatnonzero(~found & (labels != 0))
-        targets[open_[_own_voxels(view, labels[open_]) == 0]] = 0
+        targets[open_[_stored_sizes(view, labels[open_])[1] == 0]] = 0
     targets[labels == 0] = 0
     return targets

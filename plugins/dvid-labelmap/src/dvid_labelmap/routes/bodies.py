@@ -23,7 +23,7 @@ from dvid_framework.api import (
     point_read,
     text_answer,
 )
-from dvid_labelmap.index_codec import Summary, damaged_index, decode_summary, is_whole, stored_bodies
+from dvid_labelmap.index_codec import Summary, damaged_index, decode_head, decode_summary, is_whole, stored_bodies
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.keys import summary_key
 from dvid_labelmap.ops.body_index import label_pieces, label_texts
@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 _BODY_BYTES = 256 << 20
+_FEW_BYTES = 64 << 10
 _JSON = "application/json"
 _SIZE = b'{"voxels": %d, "numblocks": %d, "minvoxel": [%d, %d, %d], "maxvoxel": [%d, %d, %d]}'
 FEW_BLOCKS = 1024
@@ -62,8 +63,10 @@ def indexed_view(call: Call) -> tuple[LabelMapInstance, View]:
 
 async def labels_of_body(request: LabelRequest, most: int = MOST_ASKED) -> Labels:
     """Return the labels that the body of a request lists."""
-    body = await request.read_body(_BODY_BYTES)
-    return await request.run(parse_labels, body, request.query.get("hash"), most)
+    body, md5 = await request.read_body(_BODY_BYTES), request.query.get("hash")
+    if len(body) < _FEW_BYTES:
+        return parse_labels(body, md5, most)
+    return await request.run(parse_labels, body, md5, most)
 
 
 def known_body(view: View, label: int) -> Summary:
@@ -80,7 +83,7 @@ def volume_answer(call: Call, show: Callable[[BodySize | Summary], bytes]) -> An
     label, (instance, view) = parse_label(call.segments[1]), indexed_view(call)
     if call.flag("supervoxels"):
         return Later(lambda: binary(show(supervoxel_size(instance, view, label)), _JSON), call.server.pool)
-    return binary(show(known_body(view, label)), _JSON)
+    return binary(show(decode_head(stored_body(view, label))), _JSON)
 
 
 @point_read("/size/{label:str}")
@@ -193,7 +196,7 @@ async def sizes(
     labels = await labels_of_body(request)
     if supervoxels == "true":
         return json_answer((await request.run(sizes_of_supervoxels, instance, view, labels)).tolist())
-    return json_answer(await request.run(body_sizes, view, labels))
+    return binary(kernels.json_numbers(await request.run(body_sizes, view, labels)), _JSON)
 
 
 @get("/listlabels")

@@ -21,7 +21,7 @@ from dvid_framework.api import (
 )
 from dvid_labelmap.ops.bounds import bad_input
 from dvid_labelmap.ops.counters import parse_label
-from dvid_labelmap.ops.index_messages import index_pieces, store_indices
+from dvid_labelmap.ops.index_messages import BATCH_LABELS, index_piece, index_pieces, store_indices
 from dvid_labelmap.ops.labels import parse_limit
 from dvid_labelmap.routes.asked import LabelRequest
 from dvid_labelmap.routes.bodies import indexed_view, known_body, labels_of_body, of_record
@@ -57,9 +57,7 @@ async def indices(request: LabelRequest) -> Answer:
 
     The answer is a LabelIndices message in that order; what is no body has only its label.
     """
-    _, view = indexed_view(request.call)
-    labels = await labels_of_body(request, _MOST_INDICES)
-    return Pieces(index_pieces(view, labels, compressed=False), request.server.pool)
+    return await _indices(request, compressed=False)
 
 
 @get("/indices-compressed")
@@ -68,9 +66,15 @@ async def indices_compressed(request: LabelRequest) -> Answer:
 
     For each label: uint64 number of bytes n (0 for what is no body), uint64 label, n bytes.
     """
+    return await _indices(request, compressed=True)
+
+
+async def _indices(request: LabelRequest, *, compressed: bool) -> Answer:
     _, view = indexed_view(request.call)
     labels = await labels_of_body(request, _MOST_INDICES)
-    return Pieces(index_pieces(view, labels, compressed=True), request.server.pool)
+    if len(labels) > BATCH_LABELS:
+        return Pieces(index_pieces(view, labels, compressed=compressed), request.server.pool)
+    return binary(await request.run(index_piece, view, labels, compressed=compressed))
 
 
 async def _store(request: LabelRequest, found: LabelIndices) -> Answer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dvid_framework.api import Answer, FromQuery, Pieces, empty, get, json_answer, post
+from dvid_labels import kernels
+
+from dvid_framework.api import Answer, FromQuery, Pieces, binary, empty, get, json_answer, post
 from dvid_labelmap.ops.mapping_posts import decode_mappings, mapping_pieces, post_mappings
 from dvid_labelmap.ops.mapping_stats import mapping_stats
 from dvid_labelmap.ops.sizes import mapped
@@ -27,7 +29,8 @@ async def mapping(
     del hash
     instance, view = indexed_view(request.call)
     labels = await labels_of_body(request)
-    return json_answer((await request.run(mapped, instance, view, labels, lookup=nolookup != "true")).tolist())
+    found = await request.run(mapped, instance, view, labels, lookup=nolookup != "true")
+    return binary(kernels.json_numbers(found), "application/json")
 
 
 @get("/mappings")

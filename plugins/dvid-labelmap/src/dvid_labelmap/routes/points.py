@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import cast
 
-from dvid_framework.api import Answer, Call, FromQuery, Later, binary, get, json_answer, point_read
+from dvid_labels import kernels
+
+from dvid_framework.api import Answer, Call, FromQuery, Later, binary, get, point_read
 from dvid_labelmap.instance import LabelMapInstance
 from dvid_labelmap.ops.bounds import parse_scale
 from dvid_labelmap.ops.mapping import body_mapping
-from dvid_labelmap.ops.points import BlockSource, label_at, labels_at, parse_point, parse_points
+from dvid_labelmap.ops.points import label_at, labels_at, labels_at_once, parse_point, parse_points
 from dvid_labelmap.routes.asked import LabelRequest
 
 __all__ = ["ROUTES"]
 
 _BODY_BYTES = 64 << 20
+_FEW_BYTES = 256 << 10
 
 
 @point_read("/label/{point:str}")
@@ -25,7 +28,7 @@ def label(call: Call) -> Answer:
     query, view = call.query, call.view
     instance = cast(LabelMapInstance, call.instance)
     mapping = body_mapping(instance, view, query.get("supervoxels") == "true")
-    source = BlockSource(view, instance.settings.block_size, parse_scale(query.get("scale")), instance.inflated)
+    source = instance.block_source(view, parse_scale(query.get("scale")))
     point = parse_point(call.segments[1])
 
     def answer() -> Answer:
@@ -46,11 +49,15 @@ async def labels(
     At most a million. hash: the MD5 of the body in hexadecimal, to be checked.
     """
     level = parse_scale(scale)
-    points = parse_points(await request.read_body(_BODY_BYTES), hash)
+    body = await request.read_body(_BODY_BYTES)
+    points = parse_points(body, hash) if len(body) < _FEW_BYTES else await request.run(parse_points, body, hash)
     instance, view = request.instance, request.view
     mapping = body_mapping(instance, view, supervoxels == "true")
-    source = BlockSource(view, instance.settings.block_size, level, instance.inflated)
-    return json_answer(await request.run(labels_at, source, points, mapping))
+    source = instance.block_source(view, level)
+    found = labels_at_once(source, points, mapping)
+    if found is None:
+        found = await request.run(labels_at, source, points, mapping)
+    return binary(kernels.json_numbers(found), "application/json")
 
 
 ROUTES = (label, labels)

@@ -32,7 +32,7 @@ from dvid_labelmap.ops.body_records import whole_record
 from dvid_labelmap.ops.bounds import parse_scale
 from dvid_labelmap.ops.counters import parse_label
 from dvid_labelmap.ops.mapping import body_mapping
-from dvid_labelmap.ops.points import BlockSource, label_at, parse_point
+from dvid_labelmap.ops.points import label_at, parse_point
 from dvid_labelmap.ops.sizes import supervoxel_index
 from dvid_labelmap.ops.sparse import SparseRead, blocks_of_bounds, coarse_pieces, coarse_volume, parse_bounds, within
 from dvid_labelmap.routes.asked import LabelRequest
@@ -77,7 +77,7 @@ def _read(call: Call, label: int, scale: int, stored: Buffer | None) -> SparseRe
         NotFound: there is none of that label, or no block of it lies within the bounds.
     """
     instance, bounds = cast(LabelMapInstance, call.instance), parse_bounds(call.query)
-    source = BlockSource(call.view, instance.settings.block_size, scale, instance.inflated)
+    source = instance.block_source(call.view, scale)
     if stored is None:
         read = SparseRead.of(source, label, _index_of(call, label), bounds)
     else:
@@ -170,7 +170,7 @@ def sparsevol(call: Call) -> Answer:
 def sparsevol_by_point(call: Call) -> Answer:
     """Return the voxels of the body (supervoxels=true: supervoxel) at a voxel x_y_z; as sparsevol."""
     instance, view = _asked(call)
-    source = BlockSource(view, instance.settings.block_size, parse_scale(call.query.get("scale")), instance.inflated)
+    source = instance.block_source(view, parse_scale(call.query.get("scale")))
     point, mapping = parse_point(call.segments[1]), body_mapping(instance, view, call.flag("supervoxels"))
 
     def answer() -> Answer:

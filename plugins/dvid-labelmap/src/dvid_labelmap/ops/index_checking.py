@@ -63,13 +63,11 @@ def _stored(view: View, touched: Touched) -> list[Buffer]:
         for value in view.multi_get(map(summary_key, names.tolist()))
     ]
     whole = [{} if record is None else dict(zip(*record[1:], strict=True)) for record in records]
-    found: list[Buffer] = []
-    for owner, body, (x, y, z) in zip(
-        owners.ravel().tolist(), touched.bodies.tolist(), touched.chunks.tolist(), strict=True
-    ):
-        value = view.get(chunk_key(body, (x, y, z))) if records[owner] is None else whole[owner].get((x, y, z))
-        found.append(EMPTY if value is None else value)
-    return found
+    places = [(x, y, z) for x, y, z in touched.chunks.tolist()]
+    pairs = list(zip(owners.ravel().tolist(), touched.bodies.tolist(), places, strict=True))
+    apart = iter(view.multi_get([chunk_key(body, place) for owner, body, place in pairs if records[owner] is None]))
+    found = [next(apart) if records[owner] is None else whole[owner].get(place) for owner, _, place in pairs]
+    return [EMPTY if value is None else value for value in found]
 
 
 def _wrong_region(instance: LabelMapInstance, view: View, coordinates: Integers) -> tuple[list[int], int]:

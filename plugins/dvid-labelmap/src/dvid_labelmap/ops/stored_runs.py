@@ -162,8 +162,13 @@ class StoredRun:
         for value in values:
             if value is None:
                 raise CorruptValue("a run of the mappings is damaged: a chunk of it is missing")
-            chunks.append(_recoded(value) if self.record.former else bytes(value))
+            chunks.append(_recoded(value) if self.record.former else _whole(value))
         return chunks
+
+
+def _whole(value: memoryview) -> bytes:
+    """Return the bytes of a value: without a copy where it is all of what it is a view of."""
+    return value.obj if isinstance(value.obj, bytes) and len(value.obj) == len(value) else bytes(value)
 
 
 def _recoded(value: memoryview) -> bytes:

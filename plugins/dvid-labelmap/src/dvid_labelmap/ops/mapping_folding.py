@@ -71,6 +71,7 @@ class _Folding:
         self._instance = instance
         self._job = job
         self._version = version
+        self._runs: dict[int, StoredRun] = {}  # by generation: what is folded
 
     def steps(self) -> Iterator[Step]:
         mappings = self._instance.mappings
@@ -90,6 +91,7 @@ class _Folding:
                 place = self._advanced(place)
                 yield place.step()
             self._ended(place)
+            self._runs.clear()
             place = None
             yield Step(None)
 
@@ -168,7 +170,9 @@ class _Folding:
         return place
 
     def _stored(self, view: View, run: RunRecord) -> StoredRun:
-        return StoredRun(view, self._version.id, run, ChunkCache(0))
+        if run.generation not in self._runs:
+            self._runs[run.generation] = StoredRun(view, self._version.id, run, ChunkCache(0))
+        return self._runs[run.generation]
 
     def _ended(self, place: _Place) -> None:
         """Put the new run in the place of those that it was made of."""

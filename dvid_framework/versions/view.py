@@ -124,6 +124,25 @@ class View:
                 values[name] = self._value_of(name, found)
         return [values.get(name) for name in wanted]
 
+    def multi_get_of(self, version: int, type_keys: Iterable[bytes]) -> list[memoryview | None]:
+        """Return the values that one version wrote itself of several type keys, in their order; None for others.
+
+        Quicker than `multi_get` for keys that only one version writes, such as those that name it.
+
+        Args:
+            version: id of this version or one of its ancestors; of others nothing is seen.
+            type_keys: the keys.
+
+        Raises:
+            CorruptValue: stored bytes are damaged.
+        """
+        prefix, tail, encode = self._prefix, keys.tail_of(version, keys.VALUE), keys.encode_type_key
+        names = [prefix + encode(type_key) + tail for type_key in type_keys]
+        if version not in self._lineage.members:
+            return [None] * len(names)
+        found = zip(names, self._reader.multi_get(names), strict=True)
+        return [None if sealed is None else open_value(name, sealed) for name, sealed in found]
+
     def get_shared(self, type_key: bytes) -> memoryview | None:
         """Return the value of a type key that is set by `Txn.put_shared` alone, for all versions at once."""
         key = self._prefix + keys.encode_type_key(type_key) + keys.tail_of(min(self._lineage.members), keys.VALUE)

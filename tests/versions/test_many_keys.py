@@ -77,3 +77,18 @@ def test_many_small_ranges_are_scanned_as_one_by_one(store: Store) -> None:
             assert found == [_found(reader, start, stop) for start, stop in ranges]
     finally:
         with_snapshot.close()
+
+
+@pytest.mark.parametrize("version", PARENTS)
+def test_what_one_version_wrote(store: Store, version: int) -> None:
+    fill(store, 3)
+    with View(store.snapshot(), INSTANCE, None, Lineage(version, PARENTS.__getitem__)) as view:
+        for other in PARENTS:
+            is_seen = other in Lineage(version, PARENTS.__getitem__).members
+            expected = []
+            for name in NAMES:
+                stored = store.get(
+                    keys.data_prefix(INSTANCE) + keys.encode_type_key(name) + keys.tail_of(other, keys.VALUE)
+                )
+                expected.append(b"%d of " % other + name if is_seen and stored else None)
+            assert view.multi_get_of(other, NAMES) == expected

@@ -166,6 +166,9 @@ class GridView(View):
     def multi_get(self, type_keys: Iterable[bytes]) -> list[memoryview | None]:
         return [self.get(type_key) for type_key in type_keys]
 
+    def multi_get_of(self, version: int, type_keys: Iterable[bytes]) -> list[memoryview | None]:
+        return self._plain.multi_get_of(version, type_keys)
+
     def get_shared(self, type_key: bytes) -> memoryview | None:
         return self._plain.get_shared(type_key)
 

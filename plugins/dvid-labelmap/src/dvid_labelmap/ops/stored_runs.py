@@ -157,7 +157,7 @@ class StoredRun:
 
     def _read_chunks(self, view: View, numbers: Sequence[int]) -> list[bytes]:
         key, slot = self._key, self.record.slot
-        values = view.multi_get([key(self._version, slot, number) for number in numbers])
+        values = view.multi_get_of(self._version, (key(self._version, slot, number) for number in numbers))
         chunks: list[bytes] = []
         for value in values:
             if value is None:

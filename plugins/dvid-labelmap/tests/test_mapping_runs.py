@@ -170,7 +170,9 @@ def test_long_runs_are_found_again_after_a_restart(tmp_path: Path, plugins: Call
         expected, posted = np.arange(2 * LONG_RUN, dtype=np.uint64), []
         for number, count in enumerate((LONG_RUN + 5000, 300, 200, 20)):
             source = 1 + rng.choice(len(expected) - 1, count, replace=False).astype(np.uint64)
-            expected[source] = target = source + np.uint64(number + 1 << 31)
+            expected[source] = target = (source >> np.uint64(10)) + np.uint64(number + 1 << 31)
+            order = np.argsort(target, kind="stable")
+            source, target = source[order], target[order]
             posted.append(source)
             server.client.post(f"/api/node/{root}/seg/mappings", kernels.encode_mapping_ops(source, target)).ok()
         server.restart()

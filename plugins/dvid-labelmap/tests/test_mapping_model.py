@@ -65,7 +65,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is long, a chunk, and all that is in memory, made small."""
     for name, value in SMALL.items():
         monkeypatch.setattr(f"dvid_labelmap.ops.{name}", value)
-    monkeypatch.setattr("dvid_labelmap.instance._MAPPING_BYTES", 1500)
+    monkeypatch.setattr("dvid_labelmap.ops.chunk_cache.CACHE_BYTES", 1500)
 
 
 class CutJob:

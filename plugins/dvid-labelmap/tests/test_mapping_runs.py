@@ -21,7 +21,7 @@ from dvid_labelmap.mapping_codec import (
     encode_manifest,
 )
 from dvid_labelmap.ops.chains import LONG_RUN, Chain, EffectiveMapping
-from dvid_labelmap.ops.chunk_cache import CachedChunks, ChunkCache
+from dvid_labelmap.ops.chunk_cache import CACHE_BYTES, CachedChunks, ChunkCache, cache_of
 from dvid_labelmap.ops.fold_plan import Fold, next_fold
 from dvid_labelmap.ops.mapping_checking import wrong_mappings
 from dvid_labelmap.ops.mapping_manifest import read_manifest
@@ -30,7 +30,7 @@ from dvid_labels import kernels
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvid_framework.api import CorruptValue
+from dvid_framework.api import BadRequest, CorruptValue
 from dvid_framework.testing import Plugins
 from dvid_framework.testing.running import ServerThread
 
@@ -126,6 +126,14 @@ def test_what_was_used_stays_in_the_cache() -> None:
     assert cache.held == 5 * 260
     cache.let_go(other)
     assert cache.held == 0
+
+
+@pytest.mark.parametrize("wrong", [-1, "1 GB", 1.5, True])
+def test_the_size_of_the_cache_is_configured(wrong: Any) -> None:
+    assert cache_of({}).limit == CACHE_BYTES
+    assert cache_of({"mapping_cache_bytes": 0}).limit == 0
+    with pytest.raises(BadRequest, match="mapping_cache_bytes"):
+        cache_of({"mapping_cache_bytes": wrong})
 
 
 def planned(*sizes: float, former: int = 0) -> Fold | None:

@@ -20,7 +20,7 @@ from dvid_labelmap.keys import EXTENTS
 from dvid_labelmap.model import LabelMapSettings, changed_settings
 from dvid_labelmap.ops.body_index import supervoxel_sizes
 from dvid_labelmap.ops.checking import damaged_blocks
-from dvid_labelmap.ops.chunk_cache import ChunkCache
+from dvid_labelmap.ops.chunk_cache import cache_of
 from dvid_labelmap.ops.counters import Counters
 from dvid_labelmap.ops.extents import read_extents
 from dvid_labelmap.ops.grid import GridView
@@ -39,7 +39,6 @@ __all__ = ["LabelMapInstance"]
 
 _CROWD = 6
 _INFLATED_BYTES = 64 << 20
-_MAPPING_BYTES = 512 << 20
 
 
 class LabelMapInstance(Instance):
@@ -60,7 +59,8 @@ class LabelMapInstance(Instance):
     def __init__(self, context: InstanceContext) -> None:
         super().__init__(context)
         self.counters = Counters(self)
-        chunks = context.instances.shared("labelmap.mapping_chunks", lambda: ChunkCache(_MAPPING_BYTES))
+        options = context.instances.options("labelmap")
+        chunks = context.instances.shared("labelmap.mapping_chunks", lambda: cache_of(options))
         self.mappings = Mappings(self, chunks)
         self.inflated = context.instances.shared("labelmap.inflated", lambda: BlockCache(_INFLATED_BYTES))
         self._index_build = IndexBuild(self)

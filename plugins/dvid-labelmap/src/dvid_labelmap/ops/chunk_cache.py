@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-__all__ = ["CachedChunks", "ChunkCache"]
+from dvid_framework.api import BadRequest
+
+__all__ = ["CACHE_BYTES", "CachedChunks", "ChunkCache", "cache_of"]
+
+CACHE_BYTES = 512 << 20
+"""What the cache of a server holds where its configuration says nothing: 100 million entries."""
 
 _OVERHEAD = 160  # bytes that a chunk takes beside its own
 
@@ -65,3 +71,18 @@ class ChunkCache:
             self.held -= sum(len(value) + _OVERHEAD for value in run.values if value is not None)
             run.values = [None] * len(run.values)
             self._queue = deque(entry for entry in self._queue if entry[0] is not run)
+
+
+def cache_of(options: Mapping[str, Any]) -> ChunkCache:
+    """Make the cache of a server.
+
+    Args:
+        options: those of the plugin: `mapping_cache_bytes`.
+
+    Raises:
+        BadRequest: that is no number of bytes.
+    """
+    limit = options.get("mapping_cache_bytes", CACHE_BYTES)
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+        raise BadRequest("[plugin.labelmap] mapping_cache_bytes must be a number of bytes, 0 or more")
+    return ChunkCache(limit)

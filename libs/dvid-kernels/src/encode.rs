@@ -106,18 +106,33 @@ impl Encoder {
 
     /// The label block of `shape` voxels from `low`; every table entry is used.
     pub fn encode(&mut self, volume: Volume, low: Shape, shape: Shape) -> Vec<u8> {
+        self.encode_by(low, shape, |at, cells| volume.cells(at, cells))
+    }
+
+    /// As `encode`; `cells_at` gives the 512 labels of the 8x8x8 cells that begin at a place.
+    pub fn encode_by(
+        &mut self,
+        low: Shape,
+        shape: Shape,
+        mut cells_at: impl FnMut(Shape, &mut [u64; CELLS]),
+    ) -> Vec<u8> {
         self.begin();
         let grid = shape.map(|n| n / SIDE);
         let mut cells = [0; CELLS];
         for z in 0..grid[2] {
             for y in 0..grid[1] {
                 for x in 0..grid[0] {
-                    volume.cells([low[0] + x * SIDE, low[1] + y * SIDE, low[2] + z * SIDE], &mut cells);
+                    cells_at([low[0] + x * SIDE, low[1] + y * SIDE, low[2] + z * SIDE], &mut cells);
                     self.add(&cells);
                 }
             }
         }
         self.finish(grid)
+    }
+
+    /// The largest label of the last block.
+    pub fn largest(&self) -> u64 {
+        self.table.labels().iter().copied().max().unwrap_or(0)
     }
 
     /// Begins a block, whose sub-blocks follow with x fastest.

@@ -31,6 +31,7 @@ mod members;
 mod messages;
 mod packed;
 mod points;
+mod pieces;
 mod pool;
 mod reading;
 mod record_changes;

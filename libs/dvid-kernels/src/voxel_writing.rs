@@ -1,7 +1,8 @@
 //! Blocks cut out of a volume that came in pieces, each compressed. All sizes along x are in bytes.
 
-use crate::buffers::{bytes_list, payloads, Payload};
+use crate::buffers::{bytes_list, payloads};
 use crate::fault::{Fault, Outcome};
+use crate::pieces::Pieces;
 use crate::pool;
 use crate::voxels::{block_bytes, Codec};
 use pyo3::prelude::*;
@@ -11,45 +12,6 @@ type Three = (usize, usize, usize);
 
 pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encode_voxel_pieces, module)?)
-}
-
-/// Bytes in pieces, one behind the other.
-struct Pieces<'a> {
-    pieces: &'a [Payload],
-    /// Where each piece begins, and the end of all.
-    starts: Vec<usize>,
-}
-
-impl<'a> Pieces<'a> {
-    fn new(pieces: &'a [Payload]) -> Pieces<'a> {
-        let mut starts = vec![0];
-        starts.extend(pieces.iter().scan(0, |end, piece| {
-            *end += piece.len();
-            Some(*end)
-        }));
-        Pieces { pieces, starts }
-    }
-
-    fn len(&self) -> usize {
-        self.starts[self.pieces.len()]
-    }
-
-    /// Copies the bytes from `at` on; `hint` is the piece where the last ones were.
-    #[inline]
-    fn copy(&self, mut at: usize, mut out: &mut [u8], hint: &mut usize) {
-        let here = |piece: usize| self.starts[piece] <= at && at < self.starts[piece + 1];
-        if !here(*hint) {
-            *hint = self.starts.partition_point(|start| *start <= at) - 1;
-        }
-        while !out.is_empty() {
-            let from = &self.pieces[*hint][at - self.starts[*hint]..];
-            let count = from.len().min(out.len());
-            let (head, tail) = out.split_at_mut(count);
-            head.copy_from_slice(&from[..count]);
-            (out, at) = (tail, at + count);
-            *hint += usize::from(!out.is_empty());
-        }
-    }
 }
 
 /// What a thread keeps between blocks.

@@ -7,6 +7,7 @@ use crate::encode::{Encoder, Volume};
 use crate::fault::{Fault, Outcome};
 use crate::layout::{block_shape_of, parse, Layout, Shape, CELLS, SIDE};
 use crate::mapping::Mapping;
+use crate::pieces::Pieces;
 use crate::pool;
 use crate::reading::mapping_of;
 use crate::segmentation;
@@ -23,6 +24,7 @@ pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encode_block, module)?)?;
     module.add_function(wrap_pyfunction!(relabel_block, module)?)?;
     module.add_function(wrap_pyfunction!(write_blocks, module)?)?;
+    module.add_function(wrap_pyfunction!(write_pieces, module)?)?;
     module.add_function(wrap_pyfunction!(relabel_payloads, module)?)?;
     module.add_function(wrap_pyfunction!(downsample_blocks, module)?)?;
     module.add_function(wrap_pyfunction!(encode_segmentation, module)?)
@@ -85,6 +87,50 @@ fn write_blocks<'py>(
         })
     })?;
     bytes_list(py, &blocks)
+}
+
+/// The 512 labels of the 8x8x8 cells that begin at a place of a volume of `size` voxels.
+fn cells_of(pieces: &Pieces, size: Shape, at: Shape, cells: &mut [u64; CELLS], hint: &mut usize) {
+    let mut bytes = [0; 8 * SIDE];
+    for (row, labels) in cells.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+        let (y, z) = (at[1] + row % SIDE, at[2] + row / SIDE);
+        pieces.copy(8 * ((z * size[1] + y) * size[0] + at[0]), &mut bytes, hint);
+        for (label, word) in labels.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *label = u64::from_le_bytes(*word);
+        }
+    }
+}
+
+/// All blocks of a volume that came in pieces, x fastest (not gzipped), and its largest label.
+#[pyfunction]
+fn write_pieces<'py>(
+    py: Python<'py>,
+    pieces: &Bound<PyAny>,
+    size: Three,
+    shape: Three,
+    threads: usize,
+) -> PyResult<(Bound<'py, PyList>, u64)> {
+    let (pieces, shape, size) = (payloads(pieces)?, shape_of(shape)?, [size.0, size.1, size.2]);
+    let made = py.detach(|| {
+        let pieces = Pieces::new(&pieces);
+        let voxels = size.iter().try_fold(1usize, |product, n| product.checked_mul(*n));
+        if voxels.and_then(|n| n.checked_mul(8)) != Some(pieces.len()) || pieces.len() == 0 {
+            return Fault::argument(format!("{size:?} labels are not {} bytes", pieces.len()));
+        }
+        if (0..3).any(|i| !size[i].is_multiple_of(shape[i])) {
+            return Fault::argument(format!("the volume's size {size:?} is not a multiple of {shape:?}"));
+        }
+        let grid: Shape = std::array::from_fn(|i| size[i] / shape[i]);
+        let items = (0..grid.iter().product()).collect();
+        pool::run(threads, items, || (Encoder::new(), 0), |(encoder, hint), i: usize| {
+            let at = [i % grid[0], i / grid[0] % grid[1], i / (grid[0] * grid[1])];
+            let low = std::array::from_fn(|axis| at[axis] * shape[axis]);
+            let block = encoder.encode_by(low, shape, |at, cells| cells_of(&pieces, size, at, cells, hint));
+            Ok((block, encoder.largest()))
+        })
+    })?;
+    let (blocks, largest): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+    Ok((bytes_list(py, &blocks)?, largest.into_iter().max().unwrap_or(0)))
 }
 
 /// The blocks of payloads with their tables mapped (not gzipped).

@@ -55,6 +55,22 @@ def test_written_blocks_are_the_volume(kernels: ModuleType, whole: np.ndarray, p
     assert (out == whole).all()
 
 
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(0, 8 * 64 * 48 * 48), max_size=6).map(sorted), threads=st.integers(1, 3))
+def test_a_volume_may_come_in_pieces(kernels: ModuleType, whole: np.ndarray, cuts: list[int], threads: int) -> None:
+    body = whole.tobytes()
+    pieces = [body[first:last] for first, last in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    blocks, largest = kernels.write_pieces(pieces, whole.shape[::-1], SHAPE, threads)
+    assert blocks == kernels.write_blocks(whole, SHAPE)
+    assert largest == whole.max()
+
+
+@pytest.mark.parametrize("size", [(64, 48, 47), (64, 48, 24), (0, 48, 48), (16, 48, 192), (1 << 40, 1 << 40, 1 << 40)])
+def test_pieces_must_be_whole_blocks(kernels: ModuleType, whole: np.ndarray, size: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError):
+        kernels.write_pieces([whole.tobytes()], size, SHAPE)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_mapped_read(kernels: ModuleType, whole: np.ndarray, payloads: list[bytes], threads: int) -> None:
     mapping = some_mapping(whole)

@@ -48,6 +48,7 @@ from dvid_kernels._dvid_kernels import (
     split_blocks,
     stored_sizes,
     write_blocks,
+    write_pieces,
 )
 
 __all__ = [
@@ -98,4 +99,5 @@ __all__ = [
     "split_blocks",
     "stored_sizes",
     "write_blocks",
+    "write_pieces",
 ]

@@ -172,6 +172,7 @@ def read_voxel_blocks(
     background: int,
     threads: int,
 ) -> None: ...
+def write_pieces(pieces: Sequence[_Buffer], size: _Shape, shape: _Shape, threads: int) -> tuple[list[bytes], int]: ...
 def seal_puts(
     prefix: bytes,
     value_tail: bytes,

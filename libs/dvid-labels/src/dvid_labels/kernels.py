@@ -50,6 +50,7 @@ __all__ = [
     "stored_sizes",
     "transcode",
     "write_blocks",
+    "write_pieces",
 ]
 
 
@@ -103,6 +104,7 @@ if TYPE_CHECKING or IMPLEMENTATION == "numpy":
         stored_sizes,
         transcode,
         write_blocks,
+        write_pieces,
     )
 else:
     from dvid_labels.native_kernels import (
@@ -146,4 +148,5 @@ else:
         stored_sizes,
         transcode,
         write_blocks,
+        write_pieces,
     )

@@ -88,6 +88,7 @@ __all__ = [
     "stored_sizes",
     "transcode",
     "write_blocks",
+    "write_pieces",
 ]
 
 
@@ -165,6 +166,18 @@ def write_blocks(volume: Labels, block_shape: Shape, threads: int = 2) -> list[b
     check_shape(block_shape)
     blocks = dvid_kernels.write_blocks(check_volume(volume, block_shape), block_shape, check_threads(threads))
     return each(gzip_bytes, blocks, threads)
+
+
+def write_pieces(
+    pieces: Sequence[Buffer], size: Shape, block_shape: Shape, threads: int = 2
+) -> tuple[list[bytes], int]:
+    """Cut a volume that came in pieces into blocks and encode them; payloads, and the largest label.
+
+    Raises:
+        ValueError: there are not as many bytes, or the volume is not a whole number of blocks.
+    """
+    blocks, largest = dvid_kernels.write_pieces(pieces, size, check_shape(block_shape), check_threads(threads))
+    return each(gzip_bytes, blocks, threads), largest
 
 
 def check_payloads(payloads: Sequence[Buffer], block_shape: Shape, threads: int = 2) -> Labels:

@@ -20,7 +20,6 @@ from dvid_labels.arguments import (
     check_points,
     check_region,
     check_threads,
-    check_volume,
 )
 from dvid_labels.block_cache import BlockCache
 from dvid_labels.block_codec import (
@@ -57,6 +56,7 @@ from dvid_labels.numpy_records import (
     stored_sizes,
 )
 from dvid_labels.numpy_splitting import split_blocks
+from dvid_labels.numpy_writing import write_blocks, write_pieces
 from dvid_labels.segmentation import encode_segmentation
 from dvid_labels.types import Buffer, Labels, Mapping, Payloads, Shape
 
@@ -101,6 +101,7 @@ __all__ = [
     "stored_sizes",
     "transcode",
     "write_blocks",
+    "write_pieces",
 ]
 
 Compression = Literal["lz4", "gzip", "uncompressed", "blocks"]
@@ -152,28 +153,6 @@ def read_voxels(
             continue
         source = tuple(slice(a, b) for a, b in zip((first - origin)[::-1], (end - origin)[::-1], strict=True))
         out[target] = _decode(payload, block_shape, index, mapping)[source]
-
-
-def write_blocks(volume: Labels, block_shape: Shape, threads: int = 2) -> list[bytes]:
-    """Cut a volume into blocks and encode them.
-
-    Args:
-        volume: C-contiguous uint64 (z, y, x), a whole number of blocks.
-        block_shape: voxels of each block (x, y, z).
-        threads: 1 to 8.
-
-    Returns:
-        The payloads in tiling order (x fastest, then y, then z).
-
-    Raises:
-        ValueError: the volume is not a whole number of blocks.
-    """
-    check_threads(threads)
-    x, y, z = check_shape(block_shape)
-    volume = check_volume(volume, block_shape)
-    depth, height, width = volume.shape
-    grid = volume.reshape(depth // z, z, height // y, y, width // x, x).transpose(0, 2, 4, 1, 3, 5)
-    return [gzip_bytes(encode_block(grid[index])) for index in np.ndindex(grid.shape[:3])]
 
 
 def check_and_count(

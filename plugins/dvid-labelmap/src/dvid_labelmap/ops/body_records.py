@@ -7,7 +7,7 @@ record again when a change touches all of its parts and leaves less than half of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dvid_labels.types import Buffer
 from dvid_voxels.geometry import Triple
@@ -32,6 +32,7 @@ __all__ = [
     "parts_of",
     "put_body",
     "put_record",
+    "put_records",
     "read_summaries",
     "small_record",
     "stored_parts",
@@ -111,6 +112,18 @@ def put_record(txn: Txn, body: int, record: bytes) -> bool:
         return True
     _put_apart(txn, body, *decode_record(record))
     return False
+
+
+def put_records(txn: Txn, records: Mapping[int, bytes]) -> list[int]:
+    """Add bodies of their records to a transaction as `put_record`; returns those that are not stored as one."""
+    small = {body: record for body, record in records.items() if len(record) <= MOST_WHOLE}
+    for packing in (NONE, LZ4):
+        chosen = [body for body, record in small.items() if packing_of(record) == packing]
+        txn.put_many([summary_key(body) for body in chosen], [small[body] for body in chosen], packing)
+    apart = [body for body in records if body not in small]
+    for body in apart:
+        _put_apart(txn, body, *decode_record(records[body]))
+    return apart
 
 
 def small_record(summary: Summary, corners: Sequence[Triple], chunks: Sequence[Buffer]) -> bytes | None:

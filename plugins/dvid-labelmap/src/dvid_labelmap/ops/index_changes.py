@@ -18,7 +18,7 @@ from dvid_labelmap.index_codec import (
     stored_bodies,
 )
 from dvid_labelmap.keys import chunk_bounds, summary_key
-from dvid_labelmap.ops.body_records import put_record, read_summaries
+from dvid_labelmap.ops.body_records import put_records, read_summaries
 from dvid_labelmap.ops.index_parts import Change, change_parts
 from dvid_labelmap.ops.index_rows import (
     ChunkRows,
@@ -136,7 +136,7 @@ def _change_whole(
         records = kernels.change_records(
             names, values, owners, columns, marks, adding=change.adding, stamp=change.stamp
         )
-    grown = []
+    changed: dict[int, bytes] = {}
     for body, before, record in zip(names.tolist(), values, records, strict=True):
         if body in made:
             txn.delete(summary_key(body))
@@ -145,8 +145,9 @@ def _change_whole(
         if record is None:
             if before is not None:
                 txn.delete(summary_key(body))
-        elif not put_record(txn, body, record):
-            grown.append(body)
+        else:
+            changed[body] = record
+    grown = put_records(txn, changed)
     if grown:  # what is known of the places of an earlier body of that label lacks some
         txn.after_commit(lambda _: change.places.forget(grown))
 

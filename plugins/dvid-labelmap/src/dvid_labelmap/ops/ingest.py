@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BlockWrite",
+    "blocks_of_pieces",
     "blocks_of_stream",
     "blocks_of_volume",
     "check_target",
@@ -125,10 +126,39 @@ def blocks_of_volume(
     Returns:
         The blocks, or None if there are none.
     """
-    payloads = kernels.write_blocks(labels, block_size, THREADS)
+    return _write_of(kernels.write_blocks(labels, block_size, THREADS), int(labels.max()), box, block_size, inside)
+
+
+def blocks_of_pieces(
+    pieces: Sequence[Buffer], box: Box, block_size: Triple, inside: NDArray[np.bool_] | None = None
+) -> BlockWrite | None:
+    """Encode a volume of whole blocks as it came: in pieces, which are not put together.
+
+    Args:
+        pieces: its bytes: uint64, little-endian (z, y, x), one piece behind the other.
+        box: where they are.
+        block_size: voxels of a block (x, y, z).
+        inside: bool (z, y, x) of the blocks, those to write; all without it.
+
+    Returns:
+        The blocks, or None if there are none.
+
+    Raises:
+        BadRequest: there are not as many bytes as the box has.
+    """
+    size = sum(map(len, pieces))
+    if size != 8 * box.voxels:
+        raise BadRequest(f"{box.size} labels are {8 * box.voxels} bytes, but the body has {size}")
+    return _write_of(*kernels.write_pieces(pieces, box.size, block_size, THREADS), box, block_size, inside)
+
+
+def _write_of(
+    payloads: list[bytes], largest: int, box: Box, block_size: Triple, inside: NDArray[np.bool_] | None
+) -> BlockWrite | None:
+    """Return all blocks of a box, or those inside; None if there are none."""
     coordinates = block_coordinates(box, block_size)
     if inside is None:
-        return BlockWrite(coordinates, payloads, Extents.of(box), int(labels.max()))
+        return BlockWrite(coordinates, payloads, Extents.of(box), largest)
     chosen = np.flatnonzero(inside.ravel())
     if not len(chosen):
         return None

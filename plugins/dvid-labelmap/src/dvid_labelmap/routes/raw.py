@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dvid_voxels.geometry import Box
 from dvid_voxels.shapes import Shape
 
@@ -18,7 +20,7 @@ from dvid_framework.api import (
     streamed,
 )
 from dvid_labelmap.codec import check_read, decode_volume, encode_volume
-from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_volume, check_target
+from dvid_labelmap.ops.ingest import BlockWrite, blocks_of_pieces, blocks_of_volume, check_target
 from dvid_labelmap.ops.volumes import WHOLE_BYTES, VolumeRead, checked_box
 from dvid_labelmap.routes.asked import NOT_DURABLE, LabelRequest, shape_of, volume_read, write_voxels
 from dvid_labelmap.routes.images import slice_answer
@@ -98,10 +100,11 @@ async def isotropic_format(
     return await _answer(request, shape_of(dims, size, offset), image, isotropic=True)
 
 
-def _encode(body: bytes, read: VolumeRead, box: Box, compression: str) -> BlockWrite | None:
-    labels = decode_volume(body, box, compression)
+def _encode(pieces: Sequence[bytes], read: VolumeRead, box: Box, compression: str) -> BlockWrite | None:
     inside = None if read.inside is None else read.inside(box.blocks(read.block_size))
-    return blocks_of_volume(labels, box, read.block_size, inside)
+    if not compression:
+        return blocks_of_pieces(pieces, box, read.block_size, inside)
+    return blocks_of_volume(decode_volume(b"".join(pieces), box, compression), box, read.block_size, inside)
 
 
 @post("/raw/{dims:str}/{size:str}/{offset:str}")
@@ -126,9 +129,9 @@ async def post_raw(
     check_target(shape.box, instance.settings.block_size)
     read, word = volume_read(request, None, roi=roi), "" if compression in (None, "none") else compression or ""
     with request.throttled(), holding_memory(request, 8 * shape.box.voxels):
-        body = await request.read_body()
-        write = await request.run(_encode, body, read, shape.box, word)
-        del body
+        pieces = await request.read_pieces()
+        write = await request.run(_encode, pieces, read, shape.box, word)
+        del pieces
         if write is not None:
             await write_voxels(request, write, downres=True)
     return empty(200, NOT_DURABLE)

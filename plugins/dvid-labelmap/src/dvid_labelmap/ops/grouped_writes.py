@@ -76,7 +76,7 @@ def store_together(instance: LabelMapInstance, version: VersionRecord, writes: S
                 store_voxels(
                     instance, version, [txn], [write.write], write.write, downres=write.downres, indexing=write.indexing
                 )
-        except DvidError as error:
+        except BaseException as error:  # noqa: BLE001 - it is this request's alone, whatever it is
             write.error = error
 
 

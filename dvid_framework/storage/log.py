@@ -8,7 +8,8 @@ fsync serves all the mutations that were written while the last one ran (group c
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -88,6 +89,10 @@ class CommitLog:
         self._syncing = threading.Lock()
         self._progress = threading.Condition()
         self._closed = threading.Event()
+        self._called = threading.Event()  # the syncer, before it is time
+        self._told: list[tuple[int, Callable[[Exception | None], None]]] = []  # who is told of an fsync
+        self._serving = False  # some thread sees to it that they are
+        self._guard = threading.Lock()
         self._check_mark()
         self._syncer = threading.Thread(target=self._sync_now_and_then, name="store-sync", daemon=True)
         self._syncer.start()
@@ -183,14 +188,56 @@ class CommitLog:
             self.store.sync()
             self._advance(target)
 
+    def when_durable(self, number: int, tell: Callable[[Exception | None], None]) -> None:
+        """Have `tell` called when the mutation of this number survives a power loss; with what failed, if it does not.
+
+        If nobody syncs for others now, it is done here and at once; else whoever does so goes on, and one fsync serves
+        all that came while the last one ran. `tell` may be called in any thread, and must not raise.
+        """
+        with self._guard:
+            self._told.append((number, tell))
+            if self._serving:
+                return
+            self._serving = True
+        self._serve()
+        with self._guard:
+            self._serving = bool(self._told)
+        if self._serving:
+            self._called.set()  # this thread has an answer to give
+
+    def _serve(self) -> None:
+        with self._guard:
+            told, self._told = self._told, []
+        failure = None
+        try:
+            self.make_durable(max((number for number, _ in told), default=0))
+        except Exception as error:  # noqa: BLE001 - it is theirs, whoever waits for it
+            failure = error
+        for _, tell in told:
+            tell(failure)
+
+    def _serve_all(self) -> None:
+        while True:
+            with self._guard:
+                if not self._told:
+                    self._serving = False
+                    return
+            self._serve()
+
     def _advance(self, number: int) -> None:
         with self._progress:
             self.synced = number
             self._progress.notify_all()
 
     def _sync_now_and_then(self) -> None:
-        marked = self.synced
-        while not self._closed.wait(_SYNC_SECONDS):  # not on progress: each commit would rewrite the mark
+        marked, due = self.synced, time.monotonic() + _SYNC_SECONDS
+        while not self._closed.is_set():
+            if self._called.wait(max(0.0, due - time.monotonic())):
+                self._called.clear()
+                self._serve_all()
+            if time.monotonic() < due:
+                continue  # each commit would rewrite the mark
+            due = time.monotonic() + _SYNC_SECONDS
             self.store.heal()
             try:
                 self.make_durable(self.written)
@@ -284,7 +331,9 @@ class CommitLog:
             self._closed.set()
         with self._progress:
             self._progress.notify_all()
+        self._called.set()
         self._syncer.join()
+        self._serve_all()
         self.make_durable(self.written)
         try:
             self._write_mark(self.synced)

@@ -100,6 +100,33 @@ def test_one_sync_serves_all_who_wait() -> None:
     log.close()
 
 
+def test_many_are_told_by_one_sync_and_the_first_waits_for_nobody() -> None:
+    store = PowerLossStore()
+    log = CommitLog(store)
+    numbers = [log.commit(Batch(), b"r") for _ in range(3)]
+    told: list[tuple[int, Exception | None]] = []
+    first, last = threading.Event(), threading.Event()
+
+    def tell(number: int) -> Callable[[Exception | None], None]:
+        def hear(failure: Exception | None) -> None:
+            assert log.synced >= number
+            told.append((number, failure))
+            if number == numbers[0]:
+                first.set()
+                for other in numbers[1:]:  # they come while the first one is served
+                    log.when_durable(other, tell(other))
+            if len(told) == len(numbers):
+                last.set()
+
+        return hear
+
+    log.when_durable(numbers[0], tell(numbers[0]))
+    assert first.is_set()
+    assert last.wait(20)
+    assert told == [(number, None) for number in numbers]
+    log.close()
+
+
 def test_what_need_not_be_durable_at_once_is_soon() -> None:
     log = CommitLog(MemoryStore())
     log.commit(Batch(), b"r")
@@ -131,7 +158,11 @@ def test_a_failing_sync_is_told_to_who_waits_and_tried_again() -> None:
     with pytest.raises(StoreFull):
         log.make_durable(number)
     assert log.synced == 0
-    log.make_durable(number)
+    told: list[Exception | None] = []
+    store.fail_next(count=1)
+    log.when_durable(number, told.append)
+    log.when_durable(number, told.append)
+    assert [type(failure) for failure in told] == [StoreFull, type(None)]
     assert log.synced == 1
     log.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,20 @@ def test_a_configured_start_counts_where_it_is_larger() -> None:
     store = MemoryStore()
     assert MutationIds(store, 1, 5_000_000_000).take() == 5_000_000_000
     assert MutationIds(store, 1, 1).take() == 5_000_000_100
+
+
+def test_mutation_ids_are_saved_before_they_are_needed() -> None:
+    store = MemoryStore()
+    ids = MutationIds(store, 1)
+    ids.prepare()
+    ids.prepare()
+    deadline = time.monotonic() + 20
+    while not list(store.scan_keys(b"", b"\xff")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [ids.take() for _ in range(61)] == list(range(FIRST_MUTATION_ID, FIRST_MUTATION_ID + 61))
+    while ids.state[1] < FIRST_MUTATION_ID + 200 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert MutationIds(store, 1).take() == FIRST_MUTATION_ID + 200
 
 
 def test_mutation_ids_are_unique_among_threads() -> None:

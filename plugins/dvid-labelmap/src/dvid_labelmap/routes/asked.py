@@ -71,6 +71,7 @@ async def write_in_turn(
         with request.begin(durable=False) as txn:
             store(instance, version, txn, write, **options)
 
+    instance.repo.mutation_ids.prepare()  # proofreading will take some
     async with instance.queue(instance.number_of(version)):
         await request.run(run)
 

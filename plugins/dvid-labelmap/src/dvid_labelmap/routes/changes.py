@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -32,12 +34,29 @@ async def change_bodies(request: LabelRequest, change: Callable[[BodyChange], _R
         change: checks, fills the transaction, and commits.
     """
     instance, version, call = request.instance, request.version, request.call
+    loop = asyncio.get_running_loop()
+    durable = loop.create_future()
+
+    def tell(failure: Exception | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it who waits
+            loop.call_soon_threadsafe(_settle, durable, failure)
 
     def run() -> tuple[int, _R]:
         with request.begin(durable=False) as txn:
             found = change(BodyChange(instance, version, txn, new_stamp(call.user, call.app)))
-        instance.log.make_durable(txn.number)  # for several changes at once, and while others go on
+        instance.log.when_durable(txn.number, tell)  # for several changes at once, and while others go on
         return txn.mutation_id, found
 
     async with instance.crowd:
-        return await request.run(run)
+        made = await request.run(run)
+    await durable
+    return made
+
+
+def _settle(future: asyncio.Future[None], failure: Exception | None) -> None:
+    if future.done():
+        return  # nobody waits any more
+    if failure is None:
+        future.set_result(None)
+    else:
+        future.set_exception(failure)

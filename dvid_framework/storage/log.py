@@ -201,8 +201,8 @@ class CommitLog:
             self._serving = True
         self._serve()
         with self._guard:
-            self._serving = bool(self._told)
-        if self._serving:
+            more = self._serving = bool(self._told)
+        if more:
             self._called.set()  # this thread has an answer to give
 
     def _serve(self) -> None:

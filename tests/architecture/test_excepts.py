@@ -22,6 +22,7 @@ BOUNDARIES = {
     "dvid_framework/events/jobs.py",  # whatever the work of a job raises is named in its record
     "dvid_framework/events/syncs.py",  # a follower's fault sets it aside and must not be lost
     "plugins/dvid-labelmap/src/dvid_labelmap/ops/grouped_writes.py",  # each write's fault is told to its request alone
+    "dvid_framework/storage/log.py",  # what an fsync failed with is told to whoever waits for it
     "dvid_framework/storage/rocksdb_reading.py",  # its driver raises nothing more precise
     "dvid_framework/testing/store_reading.py",  # tells what a thread of a test raised
     "dvid_framework/testing/running.py",  # tells whoever waits for a server's start

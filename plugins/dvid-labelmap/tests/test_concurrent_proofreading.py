@@ -79,6 +79,7 @@ class World:
         voxels: voxels of each supervoxel, as bool (z, y, x).
         given: all labels that ever were: none is given twice.
         logged: how many entries of the log are explained.
+        said: the end of what the server has printed, when it last ran.
     """
 
     server: ServerProcess
@@ -88,6 +89,7 @@ class World:
     voxels: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
     given: set[int] = field(default_factory=set)
     logged: int = 0
+    said: str = ""
 
     def choose(self, client: Client, rng: np.random.Generator) -> Step:
         """Choose a request by what is there now, which others may change before it is sent."""
@@ -137,6 +139,7 @@ class World:
         for thread in threads:
             thread.join(120)
             assert not thread.is_alive(), "a client waits for ever"
+        self.said = self.server.output()
 
     # -- what the answers mean
 
@@ -230,7 +233,7 @@ class World:
         self.check_times(order)
         for step in self.steps:
             if step.status not in (0, 200):
-                assert step.status == 400, (step, self.server.output())
+                assert step.status == 400, (step, self.said)
                 first = max((i + 1 for i, other in enumerate(order) if other.ended < step.began), default=0)
                 last = min((i for i, other in enumerate(order) if other.began > step.ended), default=len(order))
                 assert not all(self.is_right(state, step) for state in states[first : last + 1]), step

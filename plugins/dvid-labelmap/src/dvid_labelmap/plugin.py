@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
+import numpy.ma  # noqa: F401 - numpy imports it at the first sort: that should not be a request's
 
 from dvid_framework.api import Datatype, Instances, LabelsAt, SupervoxelsOf, hookimpl
 from dvid_labelmap.instance import LabelMapInstance

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from dvid_framework.api import View
-from dvid_neuronjson.codec import TIME, Neuron, is_meta
+from dvid_neuronjson.codec import TIME, USER, Neuron, encode_json, is_meta
 from dvid_neuronjson.conditions import Atom, Condition, Query, atoms_of
 from dvid_neuronjson.keys import id_of_key, range_of
 
@@ -145,15 +145,23 @@ class Chunk:
         return found
 
     def _values(self, condition: Condition, view: View) -> Iterator[tuple[int, Any]]:
+        """Yield the values of the condition's field, each with its row."""
         field = condition.field
+        named = encode_json(field)
         if not is_meta(field):
-            yield from condition.values(self.body)
+            if named in self.body:
+                yield from condition.values(self.body)
             return
         rows = {number: row for row, number in enumerate(self.numbers)}
+        found: list[int] = []
+        objects: list[bytes] = []
         for number, neuron in self.neurons(view):
-            value = neuron.fields().get(field)
-            if value is not None:
-                yield rows[number], value
+            part = bytes(neuron.users if field.endswith(USER) else neuron.times)
+            if named in part:
+                found.append(rows[number])
+                objects.append(b"{%b}" % part)
+        for place, value in condition.values(b",".join(objects)):
+            yield found[place], value
 
     def counts(self, view: View) -> Counter[str]:
         """Return how many neurons have each field, users and times included."""

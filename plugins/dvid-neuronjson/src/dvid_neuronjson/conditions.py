@@ -21,8 +21,9 @@ __all__ = ["Atom", "Condition", "Query", "atoms_of", "parse_queries"]
 
 _REGEX = "re/"
 _EXISTS = re.compile(r"exists/([0-9])")
-_MOST_REGEXES = 32
-_MOST_QUERIES = 10_000
+_MOST_REGEXES = 16
+_MOST_CONDITIONS = 10_000
+_MOST_FIELDS = 64
 _LARGEST = (1 << 63) - 1
 Atom: TypeAlias = tuple[str, Any]
 """A kind (`t` text, `n` number, `b` truth value) and a value: true is not 1, and 2.0 is 2."""
@@ -133,8 +134,10 @@ def parse_queries(document: Any) -> list[Query]:
     several = document if isinstance(document, list) else [document]
     if not several or not all(isinstance(one, dict) for one in several):
         raise BadRequest("a query is a JSON object of fields and what they must be, or a list of such objects")
-    if len(several) > _MOST_QUERIES:
-        raise BadRequest(f"at most {_MOST_QUERIES} queries can be asked at once")
+    if sum(len(one) + 1 for one in several) > _MOST_CONDITIONS:
+        raise BadRequest(f"a query has at most {_MOST_CONDITIONS} conditions in all")
+    if len({name for one in several for name in one}) > _MOST_FIELDS:
+        raise BadRequest(f"at most {_MOST_FIELDS} fields can be asked for at once")
     count = 0
 
     def regex(pattern: str) -> Finder:

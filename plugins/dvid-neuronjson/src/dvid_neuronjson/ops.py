@@ -213,7 +213,10 @@ def matching(reading: Reading, queries: Sequence[Query], shown: Shown | None) ->
 
 def count_fields(reading: Reading) -> Counter[str]:
     """Return how many neurons have each field, users and times included."""
-    return sum((chunk.counts(reading.view) for chunk in reading.chunks()), Counter[str]())
+    found = Counter[str]()
+    for chunk in reading.chunks():
+        found.update(chunk.counts(reading.view))
+    return found
 
 
 def field_times(reading: Reading) -> dict[str, str]:

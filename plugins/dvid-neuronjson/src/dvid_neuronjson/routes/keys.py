@@ -125,7 +125,7 @@ async def get_values(
     wanted, shown = format_of(request), Shown.asked(request.query)
     body = await request.read_body(BODY_BYTES)
     instance, version = request.instance, request.version
-    state = await request.run(instance.glance, version)
+    state = await request.run(instance.stored, version)
 
     def parts() -> Iterable[Buffer]:
         numbers = (
@@ -189,7 +189,7 @@ async def range_values(
     del json, tar, show, fields
     wanted, shown = format_of(request), Shown.asked(request.query)
     start, stop = parse_bound(first), parse_bound(last)
-    state = await request.run(request.instance.glance, request.version)
+    state = await request.run(request.instance.stored, request.version)
 
     def parts() -> Iterable[Buffer]:
         found = ((str(number), value) for number, value in ops.shown_between(state.view, start, stop, shown))

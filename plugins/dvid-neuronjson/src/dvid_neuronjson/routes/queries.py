@@ -31,7 +31,7 @@ async def _answer(request: Request) -> Answer:
     bodies = ops.chosen_bodies(queries)
     ops.check_count(bodies or ())
     instance = request.instance
-    state = await request.run(instance.glance if bodies is not None else instance.reading, request.version)
+    state = await request.run(instance.stored if bodies is not None else instance.reading, request.version)
 
     def parts() -> Iterable[Buffer]:
         wanted = bodies

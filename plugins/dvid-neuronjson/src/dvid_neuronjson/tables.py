@@ -20,7 +20,7 @@ from dvid_neuronjson.table import Changes, Table
 __all__ = ["TABLE_BYTES", "Step", "Tables"]
 
 TABLE_BYTES = 512 << 20
-_MOST_PENDING = 1000
+_MOST_PENDING = 10_000
 _PATIENCE = 0.05  # seconds that a write may take from being visible to having told so
 _Key = tuple[int, int]
 
@@ -51,14 +51,44 @@ class _Entry:
     Attributes:
         epoch: of the instance.
         table: None as long as it is read.
-        pending: steps that came before others that lead to them, by the number before.
+        pending: steps of the version that are to be taken in, by the epoch before them.
+        passing: mutations of other versions, by the epoch before them: they change nothing here, but may be counted.
         ready: set once it was read, or could not be.
     """
 
     epoch: int
     table: Table | None = None
     pending: dict[int, Step] = field(default_factory=dict)
+    passing: dict[int, int] = field(default_factory=dict)
     ready: threading.Event = field(default_factory=threading.Event)
+
+    def catch_up(self) -> None:
+        """Take in the steps that follow one another from where it stands."""
+        while self.table is not None and self.pending:
+            epoch: int | None = self.epoch
+            while epoch is not None and epoch not in self.pending:
+                epoch = self.passing.get(epoch)
+            if epoch is None:
+                return
+            step = self.pending.pop(epoch)
+            if step.changes:
+                self.table = self.table.changed(step.changes)
+            self._stand_at(step.number)
+
+    def leads_to(self, epoch: int) -> bool:
+        """Tell whether the table is that of an epoch: nothing but what other versions are about came between."""
+        reached: int | None = self.epoch
+        while reached is not None and reached != epoch:
+            reached = self.passing.get(reached)
+        if reached is None:
+            return False
+        self._stand_at(epoch)
+        return True
+
+    def _stand_at(self, epoch: int) -> None:
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self.passing = {before: number for before, number in self.passing.items() if number > epoch}
 
 
 class Tables:
@@ -89,7 +119,7 @@ class Tables:
                 entry = self._entries.get(key)
                 if entry is None:
                     return None
-                if entry.table is not None and entry.epoch == epoch:
+                if entry.table is not None and entry.leads_to(epoch):
                     self._entries.move_to_end(key)
                     return entry.table
             if not entry.ready.is_set():
@@ -129,7 +159,7 @@ class Tables:
                 mine = self._entries.get(key) is entry
                 if table is not None and mine:
                     entry.table = table
-                    self._catch_up(key, entry)
+                    entry.catch_up()
                 elif mine:
                     del self._entries[key]
             entry.ready.set()
@@ -152,22 +182,15 @@ class Tables:
         """Bring the tables of an instance in step with a mutation that was written."""
         with self._lock:
             for key, entry in [item for item in self._entries.items() if item[0][0] == instance]:
-                if (step.final and key[1] != step.version) or len(entry.pending) >= _MOST_PENDING:
+                mine = key[1] == step.version
+                if (step.final and not mine) or len(entry.pending) + len(entry.passing) >= _MOST_PENDING:
                     del self._entries[key]
-                    continue
-                if step.number > entry.epoch:
+                elif not mine:
+                    entry.passing[step.before] = step.number
+                    entry.catch_up()
+                elif step.number > entry.epoch:
                     entry.pending[step.before] = step
-                if entry.table is not None:
-                    self._catch_up(key, entry)
-
-    @staticmethod
-    def _catch_up(key: _Key, entry: _Entry) -> None:
-        """Take in the steps that follow one another from where an entry stands."""
-        while (step := entry.pending.pop(entry.epoch, None)) is not None:
-            assert entry.table is not None
-            if step.version == key[1] and step.changes:
-                entry.table = entry.table.changed(step.changes)
-            entry.epoch = step.number
+                    entry.catch_up()
 
     def shrink(self) -> None:
         """Let go of the tables that were not read for the longest time, until the rest is within the limit."""

@@ -50,6 +50,13 @@ def test_every_case_of_a_list_passes(
         print(f"\n{name}: {figure}")  # noqa: T201 - the figure that is looked for
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not (FOLDER / "variants" / "labelgraph-2023").exists(), reason="there are no recordings of it")
+def test_every_case_of_the_last_original_with_labelgraph_passes(dvid_process: ProcessFactory) -> None:
+    recorded = FOLDER / "variants" / "labelgraph-2023"
+    _play(dvid_process(admin_token=TOKEN), "--strict", "--cases", recorded, "labelgraph")
+
+
 @pytest.mark.timeout(600)
 def test_every_case_of_a_folder_passes(dvid_process: ProcessFactory, capsys: pytest.CaptureFixture[str]) -> None:
     figure = _play(dvid_process(admin_token=TOKEN), "--strict", *FOLDERS)

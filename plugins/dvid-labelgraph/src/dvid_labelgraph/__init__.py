@@ -1,0 +1,1 @@
+"""The datatype labelgraph: weighted, undirected graphs of labels with properties."""

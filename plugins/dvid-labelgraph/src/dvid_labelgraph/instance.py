@@ -1,0 +1,87 @@
+"""One labelgraph instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from dvid_framework.api import Instance, InstanceContext, Txn, VersionRecord, View
+from dvid_labelgraph.graph import Changes, Stored
+from dvid_labelgraph.keys import property_key
+from dvid_labelgraph.transactions import Numbers, Request, Wanted, encode_answer
+
+__all__ = ["GraphInstance", "GraphSettings"]
+
+_AT_ONCE = 1 << 32  # numbers of transactions that a server has for itself, of 2^64
+
+
+class GraphSettings(msgspec.Struct):
+    """Settings.
+
+    Attributes:
+        numbers: numbers of transactions up to here may have been given.
+    """
+
+    numbers: int = 0
+
+
+class GraphInstance(Instance):
+    """One graph of labels."""
+
+    settings: GraphSettings
+
+    def __init__(self, context: InstanceContext) -> None:
+        super().__init__(context)
+        self.numbers = Numbers(self._reserve)
+
+    def _reserve(self) -> int:
+        """Take numbers that no server gave before; what clients know from before a restart holds no more."""
+        before = self.settings.numbers
+        self.save_settings(GraphSettings(before + _AT_ONCE))
+        return before
+
+    @contextmanager
+    def changing(
+        self, version: VersionRecord, begin: Callable[[], Txn], action: str
+    ) -> Iterator[tuple[Stored, Changes]]:
+        """Change the graph while nobody else does, as one mutation."""
+        with self.lock, self.view(version) as view, begin() as txn:
+            stored = Stored(view)
+            yield stored, Changes(stored, txn)
+            txn.emit(action)
+            txn.mark_internal()
+
+    def read_properties(self, view: View, request: Request, name: str) -> bytes:
+        """Return the answer to a transaction that reads properties."""
+        locked = self.numbers.look_at(dict.fromkeys(vertex for vertex, _ in request.numbers))
+        known = {vertex for vertex, _ in locked}
+        found = (
+            (one, bytes(view.get(property_key(name, *one.ends)) or b""))
+            for one in request.wanted
+            if known.issuperset(one.ends)
+        )
+        return encode_answer(locked, [], found)
+
+    def write_properties(self, version: VersionRecord, begin: Callable[[], Txn], request: Request, name: str) -> bytes:
+        """Write properties of the vertices whose numbers hold, as one mutation; return the answer."""
+        with self.lock, self.view(version) as view:
+            held, failed = self.numbers.holding(request.numbers)
+            known, stored = set(held), Stored(view)
+            writes = [
+                one for one in request.wanted if one.value and known.issuperset(one.ends) and _is_there(stored, one)
+            ]
+            if writes:
+                with begin() as txn:
+                    for one in writes:
+                        txn.put(property_key(name, *one.ends), one.value)
+                    txn.emit("postproperties", Name=name, Count=len(writes))
+                    txn.mark_internal()
+            return encode_answer(self.numbers.advance(held), failed, None)
+
+
+def _is_there(stored: Stored, wanted: Wanted) -> bool:
+    if len(wanted.ends) == 1:
+        return stored.weight(wanted.ends[0]) is not None
+    return stored.edge(wanted.ends[0], wanted.ends[1]) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from dvid_neuronjson.conditions import parse_queries
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvid_framework.api import BadRequest
+from dvid_framework.api import BadRequest, NotInstalled
 
 NEURONS = {
     20: {"status": "Traced", "type": "re/x", "whole": 2.0},
@@ -100,6 +101,13 @@ def test_too_much_is_refused() -> None:
     for query in ({"a": ["re/x"] * 17}, [{"a": 1}] * 5001, {"a": "re/" + "x" * 1001}, many):
         with pytest.raises(BadRequest):
             parse_queries(query)
+
+
+def test_without_its_library_a_pattern_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "re2", None)
+    with pytest.raises(NotInstalled, match="pip install"):
+        parse_queries({"a": "re/x"})
+    assert ask(NEURONS, {"status": "Anchor"}) == [1002]
 
 
 TEXTS = st.sampled_from(["", "a", "ab", "b", "re/x", "exists/1", "é"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,7 +13,7 @@ import pytest
 from dvid_neuronjson.schema import Schema
 from dvid_neuronjson.schema_work import work_of
 
-from dvid_framework.api import BadRequest
+from dvid_framework.api import BadRequest, NotInstalled
 
 
 def schema(document: Any) -> Schema:
@@ -88,6 +89,12 @@ def test_texts_become_the_integers_that_are_wanted() -> None:
 def test_what_can_not_be_used_is_refused(document: Any) -> None:
     with pytest.raises(BadRequest):
         schema(document)
+
+
+def test_without_its_library_a_schema_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
+    with pytest.raises(NotInstalled, match="pip install"):
+        schema({"type": "object"})
 
 
 def multiplying(steps: int, keyword: str) -> dict[str, Any]:

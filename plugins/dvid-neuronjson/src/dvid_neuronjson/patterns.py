@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-import re2
-
-from dvid_framework.api import BadRequest
+from dvid_framework.api import BadRequest, NotInstalled
 
 __all__ = ["Finder", "compile_pattern"]
 
@@ -21,7 +19,12 @@ def compile_pattern(pattern: str) -> Finder:
 
     Raises:
         BadRequest: it is malformed, too long, or of a kind that takes more than linear time.
+        NotInstalled: the library that finds it is missing.
     """
+    try:
+        import re2  # noqa: PLC0415 - the demo does without it
+    except ImportError as error:
+        raise NotInstalled("regular expressions need the package google-re2: pip install dvid-neuronjson") from error
     if len(pattern) > _MOST_LETTERS:
         raise BadRequest(f"a regular expression has at most {_MOST_LETTERS} letters, and not {len(pattern)}")
     options = re2.Options()

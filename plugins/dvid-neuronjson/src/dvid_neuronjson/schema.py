@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import jsonschema_rs
-
-from dvid_framework.api import BadRequest
+from dvid_framework.api import BadRequest, NotInstalled
 from dvid_neuronjson.codec import decode_json
 from dvid_neuronjson.schema_work import MOST_NESTING, work_of
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 __all__ = ["MOST_SCHEMA_BYTES", "Schema", "Schemas"]
 
@@ -45,7 +46,12 @@ class Schema:
 
         Raises:
             BadRequest: it is none, or could make more work than is allowed.
+            NotInstalled: the library that checks by it is missing.
         """
+        try:
+            import jsonschema_rs  # noqa: PLC0415 - the demo does without it
+        except ImportError as error:
+            raise NotInstalled("JSON schemas need the package jsonschema-rs: pip install dvid-neuronjson") from error
         if len(body) > MOST_SCHEMA_BYTES:
             raise BadRequest(f"a JSON schema has at most {MOST_SCHEMA_BYTES} bytes")
         document = decode_json(body, "the JSON schema")
@@ -91,9 +97,9 @@ class Schema:
 
 def _wanted_integer(error: jsonschema_rs.ValidationError) -> str | None:
     """Return the field of the object that is a text and should be an integer, if that is what is wrong."""
-    kind, path = error.kind, error.instance_path
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Type) and "integer" in kind.types and len(path) == 1:
-        return str(path[0]) if isinstance(error.instance, str) else None
+    path = error.instance_path
+    if "integer" in getattr(error.kind, "types", ()) and len(path) == 1 and isinstance(error.instance, str):
+        return str(path[0])
     return None
 
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from dvid_annotation.keys import BLOCK, OWNERS, Triple, block_keys, label_prefix, tag_prefix
+from dvid_annotation.keys import BLOCK, OWNERS, Triple, block_keys, cell_keys, label_prefix, tag_prefix
 from dvid_annotation.label_changes import LabelChanges
 from dvid_annotation.model import Item, Parsed, Position, tags_of, without_relations
 from dvid_annotation.rows import Rows
 
-__all__ = ["Edit"]
+__all__ = ["Edit", "Home"]
+
+
+class Home(NamedTuple):
+    """Where an element is kept: the keys of its block, and of the cell of that for indices."""
+
+    block: bytes
+    cell: bytes
 
 
 @dataclass
@@ -31,79 +39,78 @@ class Edit:
     find_labels: Callable[[Sequence[Position]], Sequence[int]] | None
     changes: LabelChanges = field(default_factory=LabelChanges)
 
-    def blocks_of(self, positions: Sequence[Position]) -> list[bytes]:
-        """Return the keys of the blocks in which places lie, in their order."""
+    def homes_of(self, positions: Sequence[Position]) -> list[Home]:
+        """Return where elements at places are kept, in their order."""
         if not positions:
             return []
-        return block_keys(np.array(positions, np.int64) // np.array(self.block_size, np.int64))
+        blocks = np.array(positions, np.int64) // np.array(self.block_size, np.int64)
+        return list(map(Home, block_keys(blocks), cell_keys(blocks)))
 
-    def block_of(self, position: Position) -> bytes:
-        """Return the key of the block in which a place lies."""
-        return self.blocks_of([position])[0]
-
-    def labels_of(self, positions: Sequence[Position], blocks: Sequence[bytes]) -> list[int]:
+    def labels_of(self, positions: Sequence[Position], homes: Sequence[Home]) -> list[int]:
         """Return the labels at places; without synced labels those in whose lists they stand already."""
         if self.find_labels is not None:
             return list(self.find_labels(positions))
-        pairs = zip(positions, blocks, strict=True)
-        return [self.rows.owners(OWNERS + block).get(position, 0) for position, block in pairs]
+        return [self.owner_of(position, home.cell) for position, home in zip(positions, homes, strict=True)]
 
-    def load_blocks(self, blocks: Iterable[bytes]) -> None:
-        """Read the elements of blocks and their labels."""
-        names = list(dict.fromkeys(blocks))
-        self.rows.load([prefix + block for prefix in (BLOCK, OWNERS) for block in names])
+    def owner_of(self, position: Position, cell: bytes) -> int:
+        """Return the label in whose list an element stands; 0 for none."""
+        return self.rows.owners(OWNERS + cell).get(position, 0)
+
+    def load_homes(self, homes: Iterable[Home]) -> None:
+        """Read the elements of blocks, and the labels of their cells."""
+        names = list(homes)
+        self.rows.load([BLOCK + home.block for home in names] + [OWNERS + home.cell for home in names])
 
     def load_indices(self, tags: Iterable[tuple[str, bytes]], labels: Iterable[tuple[int, bytes]]) -> None:
-        """Read what indices have of blocks: of tags, and of labels but 0."""
-        keys = [tag_prefix(tag) + block for tag, block in tags]
-        keys += [label_prefix(label) + block for label, block in labels if label]
+        """Read what indices have of cells: of tags, and of labels but 0."""
+        keys = [tag_prefix(tag) + cell for tag, cell in tags]
+        keys += [label_prefix(label) + cell for label, cell in labels if label]
         self.rows.load(keys)
 
-    def put(self, element: Parsed, block: bytes, label: int) -> None:
+    def put(self, element: Parsed, home: Home, label: int) -> None:
         """Set an element in its block and all indices, in place of the one that is there."""
         position, item, tags = element
-        rows, short = self.rows, without_relations(item)
+        rows, short, (block, cell) = self.rows, without_relations(item), home
         former = rows.items(BLOCK + block).get(position)
         if former is not None:
             for tag in tags_of(former):
                 if tag not in tags:
-                    rows.drop(tag_prefix(tag) + block, position)
+                    rows.drop(tag_prefix(tag) + cell, position)
         rows.put(BLOCK + block, position, item)
         for tag in tags:
-            rows.put(tag_prefix(tag) + block, position, short)
-        self.relist(position, block, short, rows.owners(OWNERS + block).get(position, 0), label)
+            rows.put(tag_prefix(tag) + cell, position, short)
+        self.relist(position, cell, short, self.owner_of(position, cell), label)
 
-    def relist(self, position: Position, block: bytes, short: Item, before: int, label: int) -> None:
+    def relist(self, position: Position, cell: bytes, short: Item, before: int, label: int) -> None:
         """Put an element into the list of a label, and out of that of another one; both lists have been read.
 
         Args:
             position: where it is.
-            block: the key of its block.
+            cell: the key of its cell.
             short: the element without relationships.
             before: the label whose list it leaves; 0 for none.
             label: the label whose list has it since; 0 for none.
         """
         rows = self.rows
-        gone = rows.drop(label_prefix(before) + block, position) if before and before != label else None
-        listed = rows.items(label_prefix(label) + block).get(position) if label else None
+        gone = rows.drop(label_prefix(before) + cell, position) if before and before != label else None
+        listed = rows.items(label_prefix(label) + cell).get(position) if label else None
         if label:
-            rows.put(label_prefix(label) + block, position, short)
-        if rows.owners(OWNERS + block).get(position, 0) == before:
-            rows.own(OWNERS + block, position, label)
+            rows.put(label_prefix(label) + cell, position, short)
+        if self.owner_of(position, cell) == before:
+            rows.own(OWNERS + cell, position, label)
         was = (short.kind, 0) if gone is None else (gone.kind, before)
         if listed is not None:
             self.changes.add(position, was, (was[0], 0))
             was = (listed.kind, label)
         self.changes.add(position, was, (short.kind, label))
 
-    def take_out(self, position: Position, block: bytes) -> Item | None:
+    def take_out(self, position: Position, home: Home) -> Item | None:
         """Take an element out of its block and all indices; returns it."""
-        rows = self.rows
+        rows, (block, cell) = self.rows, home
         item = rows.drop(BLOCK + block, position)
         if item is None:
             return None
         for tag in tags_of(item):
-            rows.drop(tag_prefix(tag) + block, position)
-        before = rows.owners(OWNERS + block).get(position, 0)
-        self.relist(position, block, without_relations(item), before, 0)
+            rows.drop(tag_prefix(tag) + cell, position)
+        self.relist(position, cell, without_relations(item), self.owner_of(position, cell), 0)
         return item

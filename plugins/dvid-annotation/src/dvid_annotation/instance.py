@@ -134,7 +134,7 @@ class AnnotationInstance(Instance):
     def check(self, version: VersionRecord) -> Iterable[str]:
         """Yield a sentence for each row of an index that is not what its block says."""
         with self.view(version) as view:
-            yield from wrong_rows(view)
+            yield from wrong_rows(view, self.block_size)
 
     # -- what others ask
 

@@ -1,10 +1,13 @@
 """Stored keys. A block stands in them as z, y, x, big-endian int32 with the sign flipped, so that they sort by it.
 
 b  block                   the elements of a block: the truth
-o  block                   the labels in whose lists elements of a block stand
-t  length  tag  block      the elements of a block that have a tag
-l  label   block           the elements of a block in the list of a label, uint64 big-endian
+o  cell                    the labels in whose lists elements of a cell stand
+t  length  tag  cell       the elements of a cell that have a tag
+l  label   cell            the elements of a cell in the list of a label, uint64 big-endian
 s                          present where blocks or lists were posted as such, and not reloaded since
+
+A cell is 8 blocks along each axis, and is written as a block is. Synapses are so sparse that a block has few of a body,
+and rows of few elements are slow to read; a change rewrites the rows of its cells.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from dvid_annotation.model import Coordinates
 
 __all__ = [
     "BLOCK",
+    "CELL_BLOCKS",
     "BLOCK_BYTES",
     "LABEL",
     "OWNERS",
@@ -25,6 +29,7 @@ __all__ = [
     "after",
     "block_coordinates",
     "block_keys",
+    "cell_keys",
     "label_of",
     "label_prefix",
     "tag_of",
@@ -34,6 +39,8 @@ __all__ = [
 Triple: TypeAlias = tuple[int, int, int]
 BLOCK, OWNERS, TAG, LABEL, STALE = b"b", b"o", b"t", b"l", b"s"
 BLOCK_BYTES = 12
+CELL_BLOCKS = 8
+"""Blocks of a cell along each axis."""
 _SIGN = 1 << 31
 
 
@@ -41,6 +48,11 @@ def block_keys(blocks: Coordinates) -> list[bytes]:
     """Return the keys of blocks (x, y, z), without what stands before them."""
     packed = (blocks[:, ::-1] + _SIGN).astype(">u4").tobytes()
     return [packed[at : at + BLOCK_BYTES] for at in range(0, len(packed), BLOCK_BYTES)]
+
+
+def cell_keys(blocks: Coordinates) -> list[bytes]:
+    """Return the keys of the cells of blocks (x, y, z), without what stands before them."""
+    return block_keys(blocks // CELL_BLOCKS)
 
 
 def block_coordinates(keys: list[bytes]) -> Coordinates:
@@ -71,5 +83,5 @@ def label_of(key: bytes) -> int:
 
 
 def after(prefix: bytes) -> bytes:
-    """Return the first key behind all that begin with a prefix and a block."""
+    """Return the first key behind all that begin with a prefix and a block or cell."""
     return prefix + b"\xff" * (BLOCK_BYTES + 1)

@@ -8,7 +8,7 @@ x, y, z and n uint64. All numbers are little-endian.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from struct import Struct
 from typing import TypeAlias
 
@@ -17,11 +17,28 @@ from numpy.typing import NDArray
 
 from dvid_annotation.model import Coordinates, Item, Items, Owners, Position
 
-__all__ = ["Row", "decode_owners", "encode_items", "encode_owners"]
+__all__ = ["Flags", "Row", "decode_owners", "encode_items", "encode_owners", "positions_of", "text_of"]
 
 _HEAD = Struct("<II")
 _FORMAT = 1
-_Flags: TypeAlias = NDArray[np.bool_]
+Flags: TypeAlias = NDArray[np.bool_]
+
+
+def text_of(value: bytes | memoryview) -> memoryview:
+    """Return the JSON of all elements of a row, joined by commas."""
+    _, count = _HEAD.unpack_from(value)
+    return memoryview(value)[_HEAD.size + 21 * count :]
+
+
+def positions_of(values: Iterable[bytes | memoryview]) -> tuple[Coordinates, list[int]]:
+    """Return the places of the elements of several rows, int32 (n, 3), and how many each row has."""
+    counts = []
+    parts = []
+    for value in values:
+        _, count = _HEAD.unpack_from(value)
+        counts.append(count)
+        parts.append(memoryview(value)[_HEAD.size : _HEAD.size + 12 * count])
+    return np.frombuffer(b"".join(parts), "<i4").reshape(-1, 3), counts
 
 
 class Row:
@@ -46,19 +63,8 @@ class Row:
     def __len__(self) -> int:
         return len(self.kinds)
 
-    @property
-    def text(self) -> memoryview:
-        """The JSON of all, joined by commas."""
-        return self._text
-
-    def within(self, low: Position, high: Position) -> _Flags:
-        """Tell which elements lie in a box: low <= place < high."""
-        positions = self.positions
-        inside = (positions >= np.array(low)) & (positions < np.array(high))
-        return np.asarray(inside.all(axis=1), bool)
-
-    def texts(self, chosen: _Flags) -> list[memoryview]:
-        """Return the JSON of some elements."""
+    def texts(self, chosen: Flags) -> list[memoryview]:
+        """Return the JSON of some elements, bool (n,)."""
         ends = self._ends.tolist()
         starts = [0, *(end + 1 for end in ends)]
         return [self._text[starts[at] : ends[at]] for at in np.flatnonzero(chosen).tolist()]

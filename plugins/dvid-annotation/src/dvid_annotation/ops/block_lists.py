@@ -73,13 +73,13 @@ def _set_list(edit: Edit, view: View, label: int, wanted: Items) -> None:
         if rows.owners(owners).get(position) == label:
             rows.own(owners, position, 0)
         edit.changes.add(position, (item.kind, label), (item.kind, 0))
-    blocks = edit.blocks_of(list(wanted))
-    rows.load([prefix + block for block in blocks] + [OWNERS + block for block in blocks])
-    for (position, item), block in zip(wanted.items(), blocks, strict=True):
-        former = rows.items(prefix + block).get(position)
+    cells = [home.cell for home in edit.homes_of(list(wanted))]
+    rows.load([prefix + cell for cell in cells] + [OWNERS + cell for cell in cells])
+    for (position, item), cell in zip(wanted.items(), cells, strict=True):
+        former = rows.items(prefix + cell).get(position)
         before = (item.kind, 0) if former is None else (former.kind, label)
-        rows.put(prefix + block, position, item)
-        rows.own(OWNERS + block, position, label)
+        rows.put(prefix + cell, position, item)
+        rows.own(OWNERS + cell, position, label)
         edit.changes.add(position, before, (item.kind, label))
 
 

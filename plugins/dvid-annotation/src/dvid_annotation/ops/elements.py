@@ -8,7 +8,7 @@ import msgspec
 
 from dvid_annotation.codec import stored
 from dvid_annotation.edit import Edit
-from dvid_annotation.keys import BLOCK, OWNERS
+from dvid_annotation.keys import BLOCK
 from dvid_annotation.model import Element, Item, Parsed, Position, Relation, tags_of
 from dvid_framework.api import BadRequest
 
@@ -21,21 +21,20 @@ def post_elements(edit: Edit, elements: Sequence[Parsed]) -> None:
     """Add elements, each in place of the one that is where it is; of several at one place the last counts."""
     wanted = {element.pos: element for element in elements}
     positions = list(wanted)
-    blocks = edit.blocks_of(positions)
-    edit.load_blocks(blocks)
-    labels = edit.labels_of(positions, blocks)
+    homes = edit.homes_of(positions)
+    edit.load_homes(homes)
+    labels = edit.labels_of(positions, homes)
     tags: set[tuple[str, bytes]] = set()
     owners: set[tuple[int, bytes]] = set()
-    for position, block, label in zip(positions, blocks, labels, strict=True):
+    for position, (block, cell), label in zip(positions, homes, labels, strict=True):
         former = edit.rows.items(BLOCK + block).get(position)
-        tags.update((tag, block) for tag in wanted[position].tags)
+        tags.update([(tag, cell) for tag in wanted[position].tags])
         if former is not None:
-            tags.update((tag, block) for tag in tags_of(former))
-        owners.add((label, block))
-        owners.add((edit.rows.owners(OWNERS + block).get(position, 0), block))
+            tags.update([(tag, cell) for tag in tags_of(former)])
+        owners.update(((label, cell), (edit.owner_of(position, cell), cell)))
     edit.load_indices(tags, owners)
-    for position, block, label in zip(positions, blocks, labels, strict=True):
-        edit.put(wanted[position], block, label)
+    for position, home, label in zip(positions, homes, labels, strict=True):
+        edit.put(wanted[position], home, label)
 
 
 def delete_element(edit: Edit, position: Position) -> None:
@@ -44,11 +43,11 @@ def delete_element(edit: Edit, position: Position) -> None:
     Raises:
         BadRequest: there is none.
     """
-    block = edit.block_of(position)
-    item = edit.take_out(position, block)
+    (home,) = edit.homes_of([position])
+    item = edit.take_out(position, home)
     if item is None:
         raise _nothing_at(position)
-    _redirect(edit, {block, *_partner_blocks(edit, item)}, position, None)
+    _redirect(edit, {home.block, *_partner_blocks(edit, item)}, position, None)
 
 
 def move_element(edit: Edit, source: Position, target: Position) -> None:
@@ -57,23 +56,22 @@ def move_element(edit: Edit, source: Position, target: Position) -> None:
     Raises:
         BadRequest: there is none.
     """
-    here, there = edit.blocks_of([source, target])
-    edit.load_blocks([here, there])
-    if source not in edit.rows.items(BLOCK + here):
+    here, there = edit.homes_of([source, target])
+    edit.load_homes([here, there])
+    if source not in edit.rows.items(BLOCK + here.block):
         raise _nothing_at(source)
     if source == target:
         return
     (label,) = edit.labels_of([target], [there])
-    before = edit.rows.owners(OWNERS + here).get(source, 0)
     if edit.find_labels is None:
-        label = before
+        label = edit.owner_of(source, here.cell)
     item = edit.take_out(source, here)
     assert item is not None
     edit.take_out(target, there)
     element = _decode(item.text)
     element.pos = target
     edit.put(stored(element), there, label)
-    _redirect(edit, {here, there, *_partner_blocks(edit, item)}, source, target)
+    _redirect(edit, {here.block, there.block, *_partner_blocks(edit, item)}, source, target)
 
 
 def _nothing_at(position: Position) -> BadRequest:
@@ -82,7 +80,7 @@ def _nothing_at(position: Position) -> BadRequest:
 
 
 def _partner_blocks(edit: Edit, item: Item) -> list[bytes]:
-    return edit.blocks_of([relation.to for relation in _decode(item.text).rels or ()])
+    return [home.block for home in edit.homes_of([relation.to for relation in _decode(item.text).rels or ()])]
 
 
 def _redirect(edit: Edit, blocks: Iterable[bytes], position: Position, target: Position | None) -> None:

@@ -13,7 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dvid_annotation.edit import Edit
-from dvid_annotation.keys import BLOCK, BLOCK_BYTES, OWNERS, Triple, after, block_keys, label_prefix
+from dvid_annotation.keys import (
+    BLOCK,
+    BLOCK_BYTES,
+    OWNERS,
+    Triple,
+    after,
+    block_coordinates,
+    block_keys,
+    cell_keys,
+    label_prefix,
+)
 from dvid_annotation.model import Coordinates, Item, Position, without_relations
 from dvid_framework.api import View
 
@@ -27,13 +37,13 @@ class Found(NamedTuple):
 
     Attributes:
         position: where it is.
-        block: the key of its block.
+        cell: the key of its cell.
         item: the element without relationships.
         label: the label; 0 for none.
     """
 
     position: Position
-    block: bytes
+    cell: bytes
     item: Item
     label: int
 
@@ -102,29 +112,33 @@ def found_in(edit: Edit, view: View, touched: Touched, block_size: Triple) -> li
     for body, places in touched.bodies:
         prefix = label_prefix(body)
         if places is None:
-            rows = list(view.keys(prefix, after(prefix)))
+            rows, within = list(view.keys(prefix, after(prefix))), None
         else:
-            rows = [prefix + key for key in _block_keys(places, block_size, edit.block_size)]
-        for one in _in_lists(edit, rows, body):
+            within = _block_keys(places, block_size, edit.block_size)
+            rows = [prefix + cell for cell in dict.fromkeys(cell_keys(block_coordinates(within)))]
+        for one in _in_lists(edit, rows, body, None if within is None else set(within)):
             found[one.position, one.label] = one
     return list(found.values())
 
 
 def _in_blocks(edit: Edit, blocks: Sequence[bytes]) -> Iterator[Found]:
-    edit.load_blocks(blocks)
-    for block in blocks:
-        items = edit.rows.items(BLOCK + block)
-        homes = edit.blocks_of(list(items))
-        for (position, item), home in zip(items.items(), homes, strict=True):
-            label = edit.rows.owners(OWNERS + home).get(position, 0)
-            yield Found(position, home, without_relations(item), label)
+    edit.rows.load([BLOCK + block for block in blocks])
+    items = [pair for block in blocks for pair in edit.rows.items(BLOCK + block).items()]
+    homes = edit.homes_of([position for position, _ in items])
+    edit.rows.load([OWNERS + home.cell for home in homes])
+    for (position, item), home in zip(items, homes, strict=True):
+        yield Found(position, home.cell, without_relations(item), edit.owner_of(position, home.cell))
 
 
-def _in_lists(edit: Edit, rows: Sequence[bytes], body: int) -> Iterator[Found]:
+def _in_lists(edit: Edit, rows: Sequence[bytes], body: int, within: set[bytes] | None) -> Iterator[Found]:
+    """Yield the elements of rows of the list of a body, all or those in some blocks."""
     edit.rows.load(rows)
     for row in rows:
-        for position, item in edit.rows.items(row).items():
-            yield Found(position, row[-BLOCK_BYTES:], item, body)
+        items, cell = edit.rows.items(row), row[-BLOCK_BYTES:]
+        homes = None if within is None else edit.homes_of(list(items))
+        for number, (position, item) in enumerate(items.items()):
+            if within is None or homes is None or homes[number].block in within:
+                yield Found(position, cell, item, body)
 
 
 def _block_keys(blocks: Coordinates, block_size: Triple, own_size: Triple) -> list[bytes]:
@@ -152,8 +166,8 @@ def _stored(view: View, keys: list[bytes]) -> list[bytes]:
 def relabel(edit: Edit, found: Sequence[Found], labels: Iterable[int]) -> None:
     """Put elements into the lists of labels, and out of those in which they were found."""
     moves = [(one, label) for one, label in zip(found, labels, strict=True) if one.label != label]
-    pairs = [(label, one.block) for one, new in moves for label in (one.label, new)]
-    edit.rows.load([OWNERS + one.block for one, _ in moves])
+    pairs = [(label, one.cell) for one, new in moves for label in (one.label, new)]
+    edit.rows.load([OWNERS + one.cell for one, _ in moves])
     edit.load_indices((), pairs)
     for one, label in moves:
         edit.relist(*one, label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ from dvid_voxels.regions import blocks_inside
 from dvid_annotation.batches import batched
 from dvid_annotation.keys import BLOCK, Triple, after, block_coordinates, block_keys
 from dvid_annotation.ops.block_lists import name_of_block
-from dvid_annotation.stored import Row
+from dvid_annotation.stored import Flags, Row, positions_of, text_of
 from dvid_framework.api import BadRequest, BlockMask, VersionRecord, View
 
 __all__ = ["Box", "all_blocks", "blocks_in", "elements_in", "elements_in_region", "in_pieces", "listed", "scan_counts"]
@@ -97,18 +97,30 @@ def elements_in(view: View, box: Box, block_size: Triple) -> Iterator[Piece]:
     """Yield the elements of a box, some at a time."""
     if box.holds_nothing:
         return
-    low, high = box.clipped.low, box.clipped.high
-    for _, value in _rows(view, box, block_size):
-        row = Row(value)
-        inside = row.within(low, high)
-        yield row.text if inside.all() else b",".join(row.texts(inside))
+    low, high = np.array(box.clipped.low), np.array(box.clipped.high)
+    for some in batched(_rows(view, box, block_size), _AT_ONCE):
+        positions, counts = positions_of(value for _, value in some)
+        inside = ((positions >= low) & (positions < high)).all(axis=1)
+        yield b",".join(_chosen([value for _, value in some], inside, counts))
+
+
+def _chosen(rows: Sequence[memoryview], inside: Flags, counts: Sequence[int]) -> Iterator[memoryview]:
+    """Yield the JSON of the elements of rows that are inside: of whole rows as it is."""
+    ends = np.cumsum(counts)
+    sums = np.concatenate(([0], np.cumsum(inside)))
+    found = (sums[ends] - sums[ends - counts]).tolist()
+    for row, end, count, number in zip(rows, ends.tolist(), counts, found, strict=True):
+        if number and number == count:
+            yield text_of(row)
+        elif number:
+            yield from Row(row).texts(inside[end - count : end])
 
 
 def _named(rows: Iterable[tuple[bytes, memoryview]]) -> Iterator[Piece]:
     for some in batched(rows, _AT_ONCE):
         names = block_coordinates([key for key, _ in some]).tolist()
         for block, (_, value) in zip(names, some, strict=True):
-            yield b'"%s":[%s]' % (name_of_block(block).encode(), Row(value).text)
+            yield b'"%s":[%s]' % (name_of_block(block).encode(), text_of(value))
 
 
 def blocks_in(view: View, box: Box, block_size: Triple) -> Iterator[Piece]:
@@ -128,7 +140,7 @@ def scan_counts(view: View) -> dict[str, int]:
 
 def listed(view: View, prefix: bytes) -> Iterator[Piece]:
     """Yield the elements that an index lists, some at a time, without relationships."""
-    return (Row(value).text for _, value in view.scan(prefix, after(prefix)))
+    return (text_of(value) for _, value in view.scan(prefix, after(prefix)))
 
 
 def elements_in_region(view: View, region: BlockMask, version: VersionRecord, block_size: Triple) -> Iterator[Piece]:
@@ -150,4 +162,4 @@ def elements_in_region(view: View, region: BlockMask, version: VersionRecord, bl
     blocks = block_coordinates(keys)
     inside = blocks_inside(lambda first, count: region.block_mask(version, first, count), blocks)
     chosen = [keys[at] for at in np.flatnonzero(inside).tolist()]
-    return (Row(value).text for _, value in _read(view, chosen))
+    return (text_of(value) for _, value in _read(view, chosen))

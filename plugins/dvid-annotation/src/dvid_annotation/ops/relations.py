@@ -10,14 +10,14 @@ import msgspec
 import numpy as np
 
 from dvid_annotation.batches import batched
-from dvid_annotation.keys import BLOCK, BLOCK_BYTES, Triple, after, block_keys
+from dvid_annotation.keys import BLOCK, Triple, after, block_keys
 from dvid_annotation.model import Item, Items, Position
 from dvid_annotation.stored import Row
 from dvid_framework.api import View
 
 __all__ = ["listed_as_in_blocks", "listed_with_partners"]
 
-_AT_ONCE = 64
+_AT_ONCE = 1024
 _KEPT_BLOCKS = 512
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -52,13 +52,11 @@ class _Blocks:
 
 def _lists(view: View, prefix: bytes, blocks: _Blocks) -> Iterator[list[tuple[Position, Item, Item | None]]]:
     """Yield what an index lists, some at a time: place, element of the index, and of its block if that holds it."""
-    for some in batched(view.scan(prefix, after(prefix)), _AT_ONCE):
-        homes = blocks.load([key[-BLOCK_BYTES:] for key, _ in some])
-        found: list[tuple[Position, Item, Item | None]] = []
-        for key, value in some:
-            home = homes[key[-BLOCK_BYTES:]]
-            found += [(position, item, home.get(position)) for position, item in Row(value).items().items()]
-        yield found
+    for _, value in view.scan(prefix, after(prefix)):
+        for some in batched(Row(value).items().items(), _AT_ONCE):
+            names = blocks.keys_of([position for position, _ in some])
+            homes = blocks.load(names)
+            yield [(at, item, homes[name].get(at)) for (at, item), name in zip(some, names, strict=True)]
 
 
 def listed_as_in_blocks(view: View, prefix: bytes, block_size: Triple) -> Iterator[bytes]:

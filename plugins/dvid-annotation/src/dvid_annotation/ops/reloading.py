@@ -6,12 +6,12 @@ First every block puts its elements into the lists of their tags and labels; the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from dvid_annotation.edit import Edit
+from dvid_annotation.edit import Edit, Home
 from dvid_annotation.keys import (
     BLOCK,
     BLOCK_BYTES,
@@ -25,7 +25,7 @@ from dvid_annotation.keys import (
     tag_of,
     tag_prefix,
 )
-from dvid_annotation.model import Parsed, Position, tags_of, without_relations
+from dvid_annotation.model import Item, Parsed, Position, tags_of, without_relations
 from dvid_framework.api import Conflict, Job, Step, Txn, VersionRecord, View
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ __all__ = ["RELOAD_JOB", "reload_indices", "reload_steps"]
 RELOAD_JOB = "reload"
 _BLOCKS_AT_ONCE = 64
 _ELEMENTS_AT_ONCE = 5000
-_ROWS_AT_ONCE = 1000
+_ROWS_AT_ONCE = 64
 _INDICES = (LABEL, TAG, OWNERS)
 _Cursor = list[Any]
 
@@ -96,9 +96,9 @@ def _changing(instance: AnnotationInstance, version: VersionRecord, user: str) -
 def _spread_blocks(edit: Edit, view: View, prefix: bytes, last: bytes) -> tuple[bytes, int]:
     """Put the elements of the next blocks into all indices; returns the last key, empty if there is none."""
     keys = list(islice(view.keys(last + b"\x00" if last else prefix, after(prefix)), _BLOCKS_AT_ONCE))
-    elements: dict[Position, tuple[Parsed, bytes]] = {}
+    elements: dict[Position, tuple[Parsed, Home]] = {}
     done = 0
-    edit.load_blocks([key[1:] for key in keys])
+    edit.rows.load(keys)
     for key in keys:
         if len(elements) >= _ELEMENTS_AT_ONCE:
             break
@@ -108,46 +108,47 @@ def _spread_blocks(edit: Edit, view: View, prefix: bytes, last: bytes) -> tuple[
     return (keys[done - 1] if done and (done < len(keys) or len(keys) == _BLOCKS_AT_ONCE) else b""), done
 
 
-def _take_in(edit: Edit, block: bytes, elements: dict[Position, tuple[Parsed, bytes]]) -> None:
+def _take_in(edit: Edit, block: bytes, elements: dict[Position, tuple[Parsed, Home]]) -> None:
     """Add the elements of a block; those that lie elsewhere go into the right block, unless it has one there."""
     items = dict(edit.rows.items(BLOCK + block))
-    homes = edit.blocks_of(list(items))
+    homes = edit.homes_of(list(items))
     for (position, item), home in zip(items.items(), homes, strict=True):
-        if home != block:
+        if home.block != block:
             edit.rows.drop(BLOCK + block, position)
-            there = edit.rows.items(BLOCK + home)
+            there = edit.rows.items(BLOCK + home.block)
             if position in there:
                 continue
-            edit.rows.put(BLOCK + home, position, item)
+            edit.rows.put(BLOCK + home.block, position, item)
         elements[position] = Parsed(position, item, tags_of(item)), home
 
 
-def _index(edit: Edit, elements: dict[Position, tuple[Parsed, bytes]]) -> None:
+def _index(edit: Edit, elements: dict[Position, tuple[Parsed, Home]]) -> None:
     positions = list(elements)
-    blocks = [home for _, home in elements.values()]
-    edit.rows.load([OWNERS + block for block in blocks])
-    labels = edit.labels_of(positions, blocks) if edit.find_labels is not None else [0] * len(positions)
-    tags = [(tag, block) for element, block in elements.values() for tag in element.tags]
-    owned = [(edit.rows.owners(OWNERS + block).get(position, 0), block) for position, (_, block) in elements.items()]
-    edit.load_indices(tags, [*owned, *zip(labels, blocks, strict=True)])
-    for (element, block), label in zip(elements.values(), labels, strict=True):
+    cells = [home.cell for _, home in elements.values()]
+    edit.rows.load([OWNERS + cell for cell in cells])
+    labels = list(edit.find_labels(positions)) if edit.find_labels is not None else [0] * len(positions)
+    tags = [(tag, home.cell) for element, home in elements.values() for tag in element.tags]
+    owned = [(edit.owner_of(position, cell), cell) for position, cell in zip(positions, cells, strict=True)]
+    edit.load_indices(tags, [*owned, *zip(labels, cells, strict=True)])
+    for (element, _), cell, label in zip(elements.values(), cells, labels, strict=True):
         short = without_relations(element.item)
         for tag in element.tags:
-            edit.rows.put(tag_prefix(tag) + block, element.pos, short)
-        edit.relist(element.pos, block, short, edit.rows.owners(OWNERS + block).get(element.pos, 0), label)
+            edit.rows.put(tag_prefix(tag) + cell, element.pos, short)
+        edit.relist(element.pos, cell, short, edit.owner_of(element.pos, cell), label)
 
 
 def _clean_rows(edit: Edit, view: View, prefix: bytes, last: bytes) -> tuple[bytes, int]:
     """Take out of the next rows of an index what their blocks don't say; returns the last key, empty at the end."""
     keys = list(islice(view.keys(last + b"\x00" if last else prefix, _after_all(prefix)), _ROWS_AT_ONCE))
-    blocks = [key[-BLOCK_BYTES:] for key in keys]
-    edit.load_blocks(blocks)
-    edit.rows.load(keys)
-    for key, block in zip(keys, blocks, strict=True):
-        if prefix == OWNERS:
-            _clean_owners(edit, key, block)
-        else:
-            _clean_list(edit, key, block)
+    edit.rows.load([*keys, *(OWNERS + key[-BLOCK_BYTES:] for key in keys)])
+    for key in keys:
+        cell = key[-BLOCK_BYTES:]
+        positions = list(edit.rows.owners(key) if prefix == OWNERS else edit.rows.items(key))
+        homes = edit.homes_of(positions)
+        edit.rows.load([BLOCK + home.block for home in homes])
+        found = [edit.rows.items(BLOCK + home.block).get(p) for p, home in zip(positions, homes, strict=True)]
+        clean = _clean_owners if prefix == OWNERS else _clean_list
+        clean(edit, key, cell, zip(positions, found, strict=True))
     return (keys[-1] if len(keys) == _ROWS_AT_ONCE else b""), len(keys)
 
 
@@ -156,26 +157,20 @@ def _after_all(prefix: bytes) -> bytes:
     return bytes([prefix[0] + 1])
 
 
-def _clean_owners(edit: Edit, key: bytes, block: bytes) -> None:
-    items = edit.rows.items(BLOCK + block)
-    for position, label in list(edit.rows.owners(key).items()):
-        if position not in items or position not in edit.rows.items(label_prefix(label) + block):
+def _clean_owners(edit: Edit, key: bytes, cell: bytes, found: Iterable[tuple[Position, Item | None]]) -> None:
+    for position, item in found:
+        listed = edit.rows.items(label_prefix(edit.owner_of(position, cell)) + cell)
+        if item is None or position not in listed:
             edit.rows.own(key, position, 0)
 
 
-def _clean_list(edit: Edit, key: bytes, block: bytes) -> None:
-    items = edit.rows.items(BLOCK + block)
-    for position, listed in list(edit.rows.items(key).items()):
-        item = items.get(position)
+def _clean_list(edit: Edit, key: bytes, cell: bytes, found: Iterable[tuple[Position, Item | None]]) -> None:
+    for position, item in found:
         if key[:1] == TAG:
-            right = item is not None and tag_of(key) in tags_of(item)
-        else:
-            label = label_of(key)
-            owned = edit.rows.owners(OWNERS + block).get(position, 0) == label
-            right = item is not None and owned
-            if not right:
-                edit.changes.add(position, (listed.kind, label), (listed.kind, 0))
-                if owned:
-                    edit.rows.own(OWNERS + block, position, 0)
-        if not right:
-            edit.rows.drop(key, position)
+            if item is None or tag_of(key) not in tags_of(item):
+                edit.rows.drop(key, position)
+            continue
+        label = label_of(key)
+        if item is None or edit.owner_of(position, cell) != label:
+            gone = edit.rows.items(key)[position]
+            edit.relist(position, cell, gone, label, 0)

@@ -47,6 +47,7 @@ from dvid_framework.instances.interfaces import (
     SupervoxelsOf,
 )
 from dvid_framework.instances.jobs import Job, JobRecord, Step, Work
+from dvid_framework.instances.merged import changed_sides
 from dvid_framework.instances.registry import Instances
 from dvid_framework.storage.base import Capability, Reader, Store, StoreEngine
 from dvid_framework.storage.batch import Batch
@@ -126,6 +127,7 @@ __all__ = [
     "binary",
     "cacheable",
     "cacheable_json",
+    "changed_sides",
     "check_readable",
     "delete",
     "empty",

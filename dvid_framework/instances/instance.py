@@ -247,14 +247,7 @@ class Instance:
         """
 
     def check_follows(self, leaders: Sequence[Instance]) -> None:
-        """Refuse to follow instances that its data doesn't go with; by default none is refused.
-
-        Args:
-            leaders: all that it would follow from now on.
-
-        Raises:
-            BadRequest: it does not go with them.
-        """
+        """Raise `BadRequest` if its data doesn't go with all that it would follow; by default it always does."""
         del leaders
 
     def begin_following(self, event: Mutation) -> Txn:
@@ -329,21 +322,6 @@ class Instance:
         It is called by a job, at least once, and `POST merge` waits for it. Until it has returned, requests for the
         data of this instance at that version are answered with 503.
         """
-
-    def changed_sides(self, parents: Sequence[VersionRecord], others: Sequence[Instance] = ()) -> int:
-        """Return on how many sides of a merge this instance, or one of others, was changed since what all sides share.
-
-        Args:
-            parents: the versions that are merged.
-            others: other instances of the repo, such as those that this one follows.
-        """
-        dag, instances = self.repo.dag, (self, *others)
-        sides = [set(dag.lineage(parent.id).members) for parent in parents]
-        shared = set.intersection(*sides)
-        return sum(
-            any(next(one.latest_mutations(dag[number]), None) for number in side - shared for one in instances)
-            for side in sides
-        )
 
     def check_version_merge(self, parents: Sequence[VersionRecord]) -> None:
         """Refuse a merge of versions that the data of this instance could not follow; by default none.

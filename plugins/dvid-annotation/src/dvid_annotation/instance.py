@@ -17,7 +17,18 @@ from dvid_annotation.ops.following import found_in, relabel, touched_by
 from dvid_annotation.ops.reloading import RELOAD_JOB, reload_indices, reload_steps
 from dvid_annotation.rows import Rows
 from dvid_annotation.stored import Row
-from dvid_framework.api import BadRequest, Instance, InstanceContext, LabelsAt, Mutation, Txn, VersionRecord, View, Work
+from dvid_framework.api import (
+    BadRequest,
+    Instance,
+    InstanceContext,
+    LabelsAt,
+    Mutation,
+    Txn,
+    VersionRecord,
+    View,
+    Work,
+    changed_sides,
+)
 
 __all__ = ["AnnotationInstance"]
 
@@ -127,7 +138,7 @@ class AnnotationInstance(Instance):
 
     def on_version_merge(self, version: VersionRecord, parents: Sequence[VersionRecord]) -> None:
         """Make the indices right where several sides of a merge changed elements or labels."""
-        if self.changed_sides(parents, self.leaders()) > 1:
+        if changed_sides([self, *self.leaders()], parents) > 1:
             for _ in reload_steps(self, version):
                 pass
 

@@ -20,8 +20,8 @@ from dvid_annotation.model import Coordinates
 
 __all__ = [
     "BLOCK",
-    "CELL_BLOCKS",
     "BLOCK_BYTES",
+    "CELL_BLOCKS",
     "LABEL",
     "OWNERS",
     "STALE",

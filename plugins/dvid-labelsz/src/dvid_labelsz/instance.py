@@ -24,6 +24,7 @@ from dvid_framework.api import (
     VersionRecord,
     View,
     Work,
+    changed_sides,
 )
 from dvid_labelsz.checking import wrong_ranks
 from dvid_labelsz.counting import add_changes, summed
@@ -122,7 +123,7 @@ class LabelSizeInstance(Instance):
     def on_version_merge(self, version: VersionRecord, parents: Sequence[VersionRecord]) -> None:
         """Count anew where several sides of a merge changed counts."""
         leader = self.leader()
-        if leader is not None and self.changed_sides(parents, [leader]) > 1:
+        if leader is not None and changed_sides([self, leader], parents) > 1:
             leader.on_version_merge(version, parents)  # its lists come first, whoever is called first
             recount(self, version)
 

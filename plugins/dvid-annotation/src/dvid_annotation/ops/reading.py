@@ -100,7 +100,7 @@ def elements_in(view: View, box: Box, block_size: Triple) -> Iterator[Piece]:
     low, high = np.array(box.clipped.low), np.array(box.clipped.high)
     for some in batched(_rows(view, box, block_size), _AT_ONCE):
         positions, counts = positions_of(value for _, value in some)
-        inside = ((positions >= low) & (positions < high)).all(axis=1)
+        inside: Flags = np.asarray(((positions >= low) & (positions < high)).all(axis=1), bool)
         yield b",".join(_chosen([value for _, value in some], inside, counts))
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 
 _NEEDED = (
+    "dvid_annotation",
     "dvid_imageblk",
     "dvid_imagetile",
     "dvid_labelmap",
+    "dvid_labelsz",
+    "dvid_roi",
     "dvid_store_precomputed",
     "dvid_tarsupervoxels",
     "tensorstore",

@@ -173,3 +173,11 @@ def test_an_unversioned_instance(synapses: Any) -> None:
     child = plain.at(client.child(synapses.uuid))
     child.post("elements", [element([2, 1, 1], tags=("a",))]).ok()
     assert plain.places("tag/a") == [[1, 1, 1], [2, 1, 1]]
+
+
+def test_what_lies_in_a_wrong_block_is_cut_to_the_box(synapses: Any) -> None:
+    synapses.post("blocks", {"0,0,0": [element([1, 1, 1]), element([70, 1, 1])], "5,5,5": []}).ok()
+    assert synapses.places("elements/64_64_64/0_0_0") == [[1, 1, 1]]
+    assert synapses.places("elements/128_64_64/0_0_0") == [[1, 1, 1], [70, 1, 1]]
+    assert synapses.get("elements/64_64_64/64_0_0").body == b"null"
+    assert synapses.get("elements/64_64_64/320_320_320").body == b"null"

@@ -95,21 +95,20 @@ def test_bodies_take_their_elements_along(labelled: Any) -> None:
 
 def test_many_mutations_of_labels_taken_in_late(labelled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Labels are asked for that are later than the mutation: a body gets the label of one that was merged away."""
-    labelled.labels("paint/1", [[0, 0, 0]])
-    labelled.labels("paint/2", [[1, 0, 0]])
+    for block in range(3):
+        labelled.labels(f"paint/{block + 1}", [[block, 0, 0]])
     labelled.post("elements", [{"Pos": [70, 1, 1]}]).ok()
     assert lists_of(labelled) == {2: [[70, 1, 1]]}
     instance = labelled.server.server.datatypes["annotation"].instance
     with monkeypatch.context() as patching:
         patching.setattr(instance, "on_event", lambda *_: (_ for _ in ()).throw(RuntimeError("away")))
         labelled.labels("merge", [2, 1])
-        labelled.labels("paint/3", [[0, 0, 0]])
         labelled.labels("renumber/1/3")
-        labelled.post("elements", [{"Pos": [1, 1, 1]}]).ok()
+        labelled.post("elements", [{"Pos": [130, 1, 1]}]).ok()
         labelled.server.stop()
     labelled.server.restart()
     labelled.client = labelled.server.client
-    assert lists_of(labelled) == {1: [[1, 1, 1]], 2: [[70, 1, 1]]}
+    assert lists_of(labelled) == {1: [[130, 1, 1]], 2: [[70, 1, 1]]}
     assert counted(labelled) == listed(labelled)
     assert labelled.problems() == []
 

@@ -15,7 +15,7 @@ __all__ = ["parse_blocks", "parse_elements", "parse_label_lists", "stored"]
 _NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 _FIELDS = {field.encode_name.lower(): field.encode_name for field in msgspec.structs.fields(Element)}
 _RELATION_FIELDS = {field.encode_name.lower(): field.encode_name for field in msgspec.structs.fields(Relation)}
-_RELATIONS = len(b',"Rels":[]}') - 1
+_RELATIONS = b',"Rels":['
 _encode = msgspec.json.Encoder().encode
 _elements = msgspec.json.Decoder(list[Element] | None).decode
 _blocks = msgspec.json.Decoder(dict[str, list[Element] | None]).decode
@@ -31,16 +31,14 @@ def stored(element: Element) -> Parsed:
     """
     tags = element.tags = element.tags or []
     element.prop = element.prop or {}
-    rels = element.rels = element.rels or []
-    if any(len(tag) * 4 > MOST_TAG_BYTES and len(tag.encode()) > MOST_TAG_BYTES for tag in tags):
+    element.rels = element.rels or []
+    text = _encode(element)
+    if len(text) > MOST_TAG_BYTES and any(len(tag.encode()) > MOST_TAG_BYTES for tag in tags):
         raise BadRequest(f"a tag has at most {MOST_TAG_BYTES} bytes")
-    try:
-        text = _encode(element)
-        behind = _RELATIONS if not rels else _RELATIONS + len(_encode(rels)) - 2
-    except UnicodeEncodeError as error:
-        raise BadRequest(f"a text of the element at {list(element.pos)} is no Unicode: {error}") from error
-    item = Item(_NUMBERS[element.kind], text, len(text) - behind - 1)
-    return Parsed(element.pos, item, tuple(dict.fromkeys(tags)))
+    head = text.index(_RELATIONS)  # in a text of a client its quotes would be escaped
+    kind = _NUMBERS[element.kind]
+    short = Item(kind, text[:head] + b"}", head)
+    return Parsed(element.pos, Item(kind, text, head), tuple(dict.fromkeys(tags)), short)
 
 
 def _refusal(error: Exception) -> BadRequest:

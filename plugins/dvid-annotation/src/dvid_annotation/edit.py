@@ -10,7 +10,7 @@ import numpy as np
 
 from dvid_annotation.keys import BLOCK, OWNERS, Triple, block_keys, cell_keys, label_prefix, tag_prefix
 from dvid_annotation.label_changes import LabelChanges
-from dvid_annotation.model import Item, Parsed, Position, tags_of, without_relations
+from dvid_annotation.model import Item, Parsed, Position, is_alike, tags_of, without_relations
 from dvid_annotation.rows import Rows
 
 __all__ = ["Edit", "Home"]
@@ -69,10 +69,10 @@ class Edit:
 
     def put(self, element: Parsed, home: Home, label: int) -> None:
         """Set an element in its block and all indices, in place of the one that is there."""
-        position, item, tags = element
-        rows, short, (block, cell) = self.rows, without_relations(item), home
+        position, item, tags, short = element
+        rows, (block, cell) = self.rows, home
         former = rows.items(BLOCK + block).get(position)
-        if former is not None:
+        if former is not None and not is_alike(former, item):
             for tag in tags_of(former):
                 if tag not in tags:
                     rows.drop(tag_prefix(tag) + cell, position)

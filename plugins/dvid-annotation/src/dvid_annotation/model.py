@@ -21,6 +21,7 @@ __all__ = [
     "Parsed",
     "Position",
     "Relation",
+    "is_alike",
     "tags_of",
     "without_relations",
 ]
@@ -79,11 +80,19 @@ Owners: TypeAlias = dict[Position, int]
 
 
 class Parsed(NamedTuple):
-    """An element of a request, checked."""
+    """An element of a request, checked.
+
+    Attributes:
+        pos: where it is.
+        item: as its block has it.
+        tags: its tags, each once.
+        short: as indices have it, without relationships.
+    """
 
     pos: Position
     item: Item
     tags: tuple[str, ...]
+    short: Item
 
 
 class AnnotationSettings(msgspec.Struct):
@@ -105,7 +114,12 @@ _tagged = msgspec.json.Decoder(_Tagged).decode
 
 def tags_of(item: Item) -> tuple[str, ...]:
     """Return the tags of a stored element, each once."""
-    return tuple(dict.fromkeys(_tagged(without_relations(item).text).tags))
+    return tuple(dict.fromkeys(_tagged(item.text[: item.head] + b"}").tags))
+
+
+def is_alike(one: Item, other: Item) -> bool:
+    """Tell whether two elements differ in their relationships at most."""
+    return one.head == other.head and one.text[: one.head] == other.text[: one.head]
 
 
 def without_relations(item: Item) -> Item:

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from dvid_annotation.asked import AnnotationRequest, check_end, parse_box, parse_label, parse_place, region_of
 from dvid_annotation.codec import parse_blocks, parse_elements, parse_label_lists
 from dvid_annotation.edit import Edit
+from dvid_annotation.instance import AnnotationInstance
 from dvid_annotation.keys import label_prefix, tag_prefix
 from dvid_annotation.ops.block_lists import post_block_lists, post_label_lists
 from dvid_annotation.ops.elements import delete_element, move_element, post_elements
@@ -25,8 +26,10 @@ from dvid_annotation.ops.relations import listed_as_in_blocks, listed_with_partn
 from dvid_annotation.ops.reloading import RELOAD_JOB
 from dvid_framework.api import (
     Answer,
+    Call,
     FromPath,
     FromQuery,
+    Later,
     Pieces,
     Txn,
     View,
@@ -36,6 +39,7 @@ from dvid_framework.api import (
     get,
     holding_memory,
     json_answer,
+    point_read,
     post,
 )
 
@@ -43,6 +47,8 @@ __all__ = ["ROUTES"]
 
 _JSON = "application/json"
 _BODY_BYTES = 256 << 20
+_FEW_ROWS = 8
+_FEW_BYTES = 64 << 10
 _MEMORY_FOR_A_BYTE = 6  # of a body, while its elements are in memory
 _LIST = (b"[", b"]", b"[]")
 _LIST_OR_NULL = (b"[", b"]", b"null")
@@ -189,35 +195,45 @@ async def scan(
     return json_answer(await request.run(lambda: scan_counts(request.view)))
 
 
-async def _list(request: AnnotationRequest, prefix: bytes, relationships: str | None) -> Answer:
-    def parts() -> Iterator[Piece]:
-        view, block_size = request.view, request.instance.block_size
-        if relationships == "true":
-            return listed_as_in_blocks(view, prefix, block_size)
-        if relationships == "verbose":
-            return listed_with_partners(view, prefix, block_size)
-        return listed(view, prefix)
+def _list(call: Call, prefix: bytes) -> Answer:
+    """Answer with a list: on the event loop what is a few rows, in a thread the rest."""
+    instance, view = call.instance, call.view
+    assert isinstance(instance, AnnotationInstance)
+    relationships, block_size = call.query.get("relationships"), instance.block_size
+    if relationships == "true":
+        parts = listed_as_in_blocks(view, prefix, block_size)
+    elif relationships == "verbose":
+        parts = listed_with_partners(view, prefix, block_size)
+    else:
+        rows = listed(view, prefix)
+        few = list(islice(rows, _FEW_ROWS))
+        if len(few) < _FEW_ROWS and sum(map(len, few)) < _FEW_BYTES:
+            return binary(b"[%s]" % b",".join(few), _JSON)
+        parts = chain(few, rows)
 
-    return await _streamed(request, parts, _LIST)
+    def made() -> Answer:
+        pieces = in_pieces(parts, *_LIST)
+        begun = list(islice(pieces, 2))
+        if len(begun) < 2:
+            return binary(begun[0], _JSON)
+        return Pieces(chain(begun, pieces), call.server.pool, media_type=_JSON)
+
+    return Later(made, call.server.pool)
 
 
-@get("/tag/{tag:str}")
-async def get_tag(
-    request: AnnotationRequest, tag: FromPath[str], relationships: FromQuery[str | None] = None
-) -> Answer:
+@point_read("/tag/{tag:str}")
+def get_tag(call: Call) -> Answer:
     """Return the elements that have a tag, without relationships.
 
     relationships=true: with them; relationships=verbose: each with the partner's Kind, Tags and Prop as well.
     """
-    return await _list(request, tag_prefix(tag), relationships)
+    return _list(call, tag_prefix(call.segments[1]))
 
 
-@get("/label/{label:str}")
-async def get_label(
-    request: AnnotationRequest, label: FromPath[str], relationships: FromQuery[str | None] = None
-) -> Answer:
+@point_read("/label/{label:str}")
+def get_label(call: Call) -> Answer:
     """Return the elements in a label of the synced segmentation, without relationships; parameters as of tag."""
-    return await _list(request, label_prefix(parse_label(label)), relationships)
+    return _list(call, label_prefix(parse_label(call.segments[1])))
 
 
 @post("/labels")

@@ -20,6 +20,7 @@ from dvid_annotation.model import Coordinates, Item, Items, Owners, Position
 __all__ = ["Flags", "Row", "decode_owners", "encode_items", "encode_owners", "positions_of", "text_of"]
 
 _HEAD = Struct("<II")
+_ONE = Struct("<II3iIIB")
 _FORMAT = 1
 Flags: TypeAlias = NDArray[np.bool_]
 
@@ -71,6 +72,9 @@ class Row:
 
     def items(self) -> Items:
         """Return the elements by their places."""
+        if len(self.kinds) == 1:
+            ((x, y, z),) = self.positions.tolist()
+            return {(x, y, z): Item(int(self.kinds[0]), bytes(self._text), int(self._heads[0]))}
         found: Items = {}
         start, text = 0, bytes(self._text)
         columns = (self.positions.tolist(), self._ends.tolist(), self._heads.tolist(), self.kinds.tolist())
@@ -88,6 +92,9 @@ def encode_items(items: Items) -> bytes:
     """Return a row."""
     count = len(items)
     values = items.values()
+    if count == 1:
+        ((place, (kind, text, head)),) = items.items()
+        return _ONE.pack(_FORMAT, 1, *place, len(text), head, kind) + text
     ends = np.cumsum([len(item.text) + 1 for item in values], dtype=np.int64) - 1
     columns = (
         np.array(list(items), "<i4").tobytes(),

@@ -10,7 +10,7 @@ import numpy as np
 
 from dvid_annotation.edit import Edit
 from dvid_annotation.keys import BLOCK, OWNERS, STALE, Triple, after, block_keys, label_prefix
-from dvid_annotation.model import Items, Parsed, without_relations
+from dvid_annotation.model import Items, Parsed
 from dvid_framework.api import BadRequest, Txn, View
 
 __all__ = ["block_of_name", "name_of_block", "post_block_lists", "post_label_lists"]
@@ -55,7 +55,7 @@ def post_label_lists(edit: Edit, view: View, txn: Txn, lists: Mapping[int, list[
     """Set the lists of labels; label 0 has none. Blocks, tags and other labels stay as they are."""
     for label, elements in lists.items():
         if label:
-            _set_list(edit, view, label, {element.pos: without_relations(element.item) for element in elements})
+            _set_list(edit, view, label, {element.pos: element.short for element in elements})
     if lists:
         _mark_stale(txn)
 

@@ -9,7 +9,7 @@ import msgspec
 from dvid_annotation.codec import stored
 from dvid_annotation.edit import Edit
 from dvid_annotation.keys import BLOCK
-from dvid_annotation.model import Element, Item, Parsed, Position, Relation, tags_of
+from dvid_annotation.model import Element, Item, Parsed, Position, Relation, is_alike, tags_of
 from dvid_framework.api import BadRequest
 
 __all__ = ["delete_element", "move_element", "post_elements"]
@@ -29,7 +29,7 @@ def post_elements(edit: Edit, elements: Sequence[Parsed]) -> None:
     for position, (block, cell), label in zip(positions, homes, labels, strict=True):
         former = edit.rows.items(BLOCK + block).get(position)
         tags.update([(tag, cell) for tag in wanted[position].tags])
-        if former is not None:
+        if former is not None and not is_alike(former, wanted[position].item):
             tags.update([(tag, cell) for tag in tags_of(former)])
         owners.update(((label, cell), (edit.owner_of(position, cell), cell)))
     edit.load_indices(tags, owners)

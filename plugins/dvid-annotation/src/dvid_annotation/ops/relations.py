@@ -59,13 +59,13 @@ def _lists(view: View, prefix: bytes, blocks: _Blocks) -> Iterator[list[tuple[Po
             yield [(at, item, homes[name].get(at)) for (at, item), name in zip(some, names, strict=True)]
 
 
-def listed_as_in_blocks(view: View, prefix: bytes, block_size: Triple) -> Iterator[bytes]:
+def listed_as_in_blocks(view: View, prefix: bytes, block_size: Triple) -> Iterator[bytes | memoryview]:
     """Yield the elements that an index lists as blocks hold them, some at a time; others are left out."""
     for found in _lists(view, prefix, _Blocks(view, block_size)):
         yield b",".join([whole.text for _, _, whole in found if whole is not None])
 
 
-def listed_with_partners(view: View, prefix: bytes, block_size: Triple) -> Iterator[bytes]:
+def listed_with_partners(view: View, prefix: bytes, block_size: Triple) -> Iterator[bytes | memoryview]:
     """Yield the elements that an index lists, some at a time, each relationship with what is known of the partner."""
     blocks = _Blocks(view, block_size)
     for found in _lists(view, prefix, blocks):

@@ -119,7 +119,7 @@ def _take_in(edit: Edit, block: bytes, elements: dict[Position, tuple[Parsed, Ho
             if position in there:
                 continue
             edit.rows.put(BLOCK + home.block, position, item)
-        elements[position] = Parsed(position, item, tags_of(item)), home
+        elements[position] = Parsed(position, item, tags_of(item), without_relations(item)), home
 
 
 def _index(edit: Edit, elements: dict[Position, tuple[Parsed, Home]]) -> None:
@@ -131,10 +131,9 @@ def _index(edit: Edit, elements: dict[Position, tuple[Parsed, Home]]) -> None:
     owned = [(edit.owner_of(position, cell), cell) for position, cell in zip(positions, cells, strict=True)]
     edit.load_indices(tags, [*owned, *zip(labels, cells, strict=True)])
     for (element, _), cell, label in zip(elements.values(), cells, labels, strict=True):
-        short = without_relations(element.item)
         for tag in element.tags:
-            edit.rows.put(tag_prefix(tag) + cell, element.pos, short)
-        edit.relist(element.pos, cell, short, edit.owner_of(element.pos, cell), label)
+            edit.rows.put(tag_prefix(tag) + cell, element.pos, element.short)
+        edit.relist(element.pos, cell, element.short, edit.owner_of(element.pos, cell), label)
 
 
 def _clean_rows(edit: Edit, view: View, prefix: bytes, last: bytes) -> tuple[bytes, int]:

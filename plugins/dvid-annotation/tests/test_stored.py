@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from dvid_annotation.codec import parse_blocks, parse_elements, parse_label_lists
 from dvid_annotation.keys import block_coordinates, block_keys
-from dvid_annotation.model import KINDS, tags_of, without_relations
+from dvid_annotation.model import KINDS, Item, tags_of, without_relations
 from dvid_annotation.stored import Row, decode_owners, encode_items, encode_owners, text_of
+from dvid_annotation.table import Table, encode_row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +127,30 @@ def test_what_is_refused(element: bytes) -> None:
 def test_lists_of_labels_that_are_refused(body: bytes) -> None:
     with pytest.raises(BadRequest):
         parse_label_lists(body)
+
+
+_ITEMS = st.dictionaries(_PLACES, ELEMENTS, min_size=0, max_size=60)
+
+
+@given(_ITEMS, _ITEMS, st.data())
+def test_a_long_row_that_is_changed(first: dict[Any, Any], second: dict[Any, Any], data: st.DataObject) -> None:
+    def items_of(elements: dict[Any, Any]) -> dict[Any, Item]:
+        body = json.dumps([{**element, "Pos": list(place)} for place, element in elements.items()]).encode()
+        return {one.pos: one.item for one in parse_elements(body)}
+
+    wanted, added = items_of(first), items_of(second)
+    table = Table(Row(encode_items(wanted)))
+    gone = data.draw(st.sets(st.sampled_from(sorted(wanted)), max_size=30)) if wanted else set()
+    for place in gone:
+        assert table.pop(place) == wanted.pop(place)
+        assert place not in table
+        assert table.get(place) is None
+    for place, item in added.items():
+        wanted[place] = table[place] = item
+    assert dict(table.items()) == wanted
+    assert len(table) == len(wanted)
+    assert Row(encode_row(table)).items() == wanted
+    assert msgspec.json.decode(b"[%s]" % text_of(encode_row(table))) is not None
+    assert encode_items(Row(table.encode()).items()) == table.encode()
+    with pytest.raises(KeyError):
+        del table[(1 << 40, 0, 0)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 
 from dvid_annotation.keys import BLOCK, OWNERS
 from dvid_annotation.model import Item, Items, Owners, Position
-from dvid_annotation.stored import Row, decode_owners, encode_items, encode_owners
+from dvid_annotation.stored import decode_owners, encode_owners
+from dvid_annotation.table import decode_items, encode_row
 from dvid_framework.api import Conflict, Txn, View
 
 __all__ = ["Rows"]
@@ -25,7 +26,7 @@ class Rows:
         self._view = view
         self._txn = txn
         self._mending = mending
-        self._items: dict[bytes, Items] = {}
+        self._items: dict[bytes, MutableMapping[Position, Item]] = {}
         self._owners: dict[bytes, Owners] = {}
         self._there: set[bytes] = set()
         self._changed: set[bytes] = set()
@@ -46,7 +47,7 @@ class Rows:
             if key[:1] == OWNERS:
                 self._owners[key] = {} if value is None else decode_owners(value)
             else:
-                self._items[key] = {} if value is None else Row(value).items()
+                self._items[key] = {} if value is None else decode_items(value)
 
     def _read(self, keys: list[bytes]) -> list[memoryview | None]:
         try:
@@ -72,7 +73,7 @@ class Rows:
         self.load([key])
         return key in self._there
 
-    def items(self, key: bytes) -> Items:
+    def items(self, key: bytes) -> MutableMapping[Position, Item]:
         """Return the elements of a row, empty if there is no such row; change them by `put` and `drop` alone."""
         if key not in self._items:
             self.load([key])
@@ -131,7 +132,7 @@ class Rows:
             owners = key[:1] == OWNERS
             row = self._owners[key] if owners else self._items[key]
             if row or key[:1] == BLOCK:
-                value = encode_owners(self._owners[key]) if owners else encode_items(self._items[key])
+                value = encode_owners(self._owners[key]) if owners else encode_row(self._items[key])
                 self._txn.put(key, value)
             elif key in self._there:
                 self._txn.delete(key)

@@ -8,16 +8,26 @@ x, y, z and n uint64. All numbers are little-endian.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from struct import Struct
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dvid_annotation.model import Coordinates, Item, Items, Owners, Position
 
-__all__ = ["Flags", "Row", "decode_owners", "encode_items", "encode_owners", "positions_of", "text_of"]
+__all__ = [
+    "Columns",
+    "Flags",
+    "Row",
+    "decode_owners",
+    "encode_columns",
+    "encode_items",
+    "encode_owners",
+    "positions_of",
+    "text_of",
+]
 
 _HEAD = Struct("<II")
 _ONE = Struct("<II3iIIB")
@@ -83,27 +93,74 @@ class Row:
             start = end + 1
         return found
 
-    def places(self) -> Iterator[Position]:
-        """Yield where the elements are."""
-        return ((x, y, z) for x, y, z in self.positions.tolist())
+    def item(self, at: int) -> Item:
+        """Return one of the elements."""
+        start = int(self._ends[at - 1]) + 1 if at else 0
+        return Item(int(self.kinds[at]), bytes(self._text[start : self._ends[at]]), int(self._heads[at]))
+
+    def columns(self, chosen: Flags) -> Columns:
+        """Return some of the elements, bool (n,), as columns; their JSON is not looked into."""
+        ends = self._ends.astype(np.int64)
+        lengths = ends - np.concatenate(([-1], ends[:-1])) - 1
+        if chosen.all():
+            return Columns(self.positions, lengths, self._heads, self.kinds, self._text)
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], chosen, [False])).astype(np.int8))).reshape(-1, 2)
+        starts = np.concatenate(([0], ends + 1))
+        runs = [self._text[starts[first] : starts[last] - 1] for first, last in edges.tolist()]
+        return Columns(
+            self.positions[chosen], lengths[chosen], self._heads[chosen], self.kinds[chosen], b",".join(runs)
+        )
+
+
+class Columns(NamedTuple):
+    """Elements as columns.
+
+    Attributes:
+        positions: int32 (n, 3) as x, y, z.
+        lengths: int64 (n,), bytes of the JSON of each.
+        heads: uint32 (n,), bytes of it before the relationships.
+        kinds: uint8 (n,).
+        text: the JSON of all, joined by commas.
+    """
+
+    positions: NDArray[np.int32]
+    lengths: NDArray[np.int64]
+    heads: NDArray[np.uint32]
+    kinds: NDArray[np.uint8]
+    text: bytes | memoryview
+
+    @classmethod
+    def of(cls, items: Items) -> Columns:
+        """Return elements as columns."""
+        values = items.values()
+        return cls(
+            np.array(list(items), np.int32).reshape(-1, 3),
+            np.array([len(item.text) for item in values], np.int64),
+            np.array([item.head for item in values], np.uint32),
+            np.array([item.kind for item in values], np.uint8),
+            b",".join([item.text for item in values]),
+        )
+
+
+def encode_columns(parts: Sequence[Columns]) -> bytes:
+    """Return a row of elements, one part behind the other."""
+    lengths = np.concatenate([part.lengths for part in parts])
+    columns = (
+        *(part.positions.astype("<i4", copy=False).tobytes() for part in parts),
+        (np.cumsum(lengths + 1) - 1).astype("<u4").tobytes(),
+        *(part.heads.astype("<u4", copy=False).tobytes() for part in parts),
+        *(part.kinds.tobytes() for part in parts),
+        b",".join([part.text for part in parts if len(part.kinds)]),
+    )
+    return _HEAD.pack(_FORMAT, len(lengths)) + b"".join(columns)
 
 
 def encode_items(items: Items) -> bytes:
-    """Return a row."""
-    count = len(items)
-    values = items.values()
-    if count == 1:
+    """Return a row of elements."""
+    if len(items) == 1:
         ((place, (kind, text, head)),) = items.items()
         return _ONE.pack(_FORMAT, 1, *place, len(text), head, kind) + text
-    ends = np.cumsum([len(item.text) + 1 for item in values], dtype=np.int64) - 1
-    columns = (
-        np.array(list(items), "<i4").tobytes(),
-        ends.astype("<u4").tobytes(),
-        np.array([item.head for item in values], "<u4").tobytes(),
-        bytes([item.kind for item in values]),
-        b",".join([item.text for item in values]),
-    )
-    return _HEAD.pack(_FORMAT, count) + b"".join(columns)
+    return encode_columns([Columns.of(items)])
 
 
 def encode_owners(owners: Mapping[Position, int]) -> bytes:

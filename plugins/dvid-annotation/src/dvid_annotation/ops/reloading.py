@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["RELOAD_JOB", "reload_indices", "reload_steps"]
 
 RELOAD_JOB = "reload"
-_BLOCKS_AT_ONCE = 64
+_BLOCKS_AT_ONCE = 1024
 _ELEMENTS_AT_ONCE = 5000
 _ROWS_AT_ONCE = 64
 _INDICES = (LABEL, TAG, OWNERS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from dvid_framework.errors import BadRequest
+from dvid_framework.instances.wire import public_fields
 from dvid_framework.storage.base import Capability
 
 if TYPE_CHECKING:
@@ -129,6 +130,11 @@ class Datatype:
         """
         del settings
         return wanted or cls.default_compression
+
+    @classmethod
+    def published(cls, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of an entry of the log others are shown; by default all but fields whose names begin with `_`."""
+        return public_fields(entry)
 
     @classmethod
     def help_text(cls) -> str:

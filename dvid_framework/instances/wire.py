@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dvid_framework.versions.record import Mutation
@@ -9,7 +10,12 @@ from dvid_framework.versions.record import Mutation
 if TYPE_CHECKING:
     from dvid_framework.instances.datatype import Datatype
 
-__all__ = ["wire_entries"]
+__all__ = ["public_fields", "wire_entries"]
+
+
+def public_fields(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an entry whose names don't begin with `_`."""
+    return {field: value for field, value in entry.items() if not field.startswith("_")}
 
 
 def wire_entries(mutation: Mutation, uuid: str, datatype: type[Datatype] | None) -> list[dict[str, Any]]:
@@ -28,7 +34,5 @@ def wire_entries(mutation: Mutation, uuid: str, datatype: type[Datatype] | None)
     if datatype is not None and datatype.logs_users:
         extra |= {"User": mutation.user} if mutation.user else {}
         extra |= {"App": mutation.app} if mutation.app else {}
-    return [
-        {**{field: value for field, value in entry.items() if not field.startswith("_")}, **extra}
-        for entry in mutation.entries
-    ]
+    shown = public_fields if datatype is None else datatype.published
+    return [{**shown(entry), **extra} for entry in mutation.entries]

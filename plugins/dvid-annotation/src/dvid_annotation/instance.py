@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dvid_annotation.edit import Edit
 from dvid_annotation.keys import LABEL, Triple, label_of
+from dvid_annotation.label_changes import FOLLOWED
 from dvid_annotation.model import BLOCK_SIZE, KINDS, AnnotationSettings, Position
 from dvid_annotation.ops.checking import wrong_rows
 from dvid_annotation.ops.following import found_in, relabel, touched_by
@@ -122,7 +123,8 @@ class AnnotationInstance(Instance):
                 relabel(edit, found, edit.find_labels([one.position for one in found]))
             edit.rows.write()
             if len(edit.changes):
-                edit.changes.emit(txn, event.entries[0]["Action"].removesuffix("-complete"))
+                fields = {"MutationID": event.mutation_id} if event.mutation_id else {}
+                edit.changes.emit(txn, FOLLOWED.get(event.entries[0]["Action"], "mutate-block"), **fields)
 
     def _is_up_to(self, event: Mutation, leader: Instance) -> bool:
         """Tell whether no label was asked for so far that is later than a mutation: then lists can go over whole."""

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
-from dvid_annotation.model import Position
+from dvid_annotation.model import KINDS, Position
 from dvid_framework.api import LABEL_CHANGES, Txn
 
-__all__ = ["LabelChanges"]
+__all__ = ["FOLLOWED", "LabelChanges", "delta"]
+
+FOLLOWED = {
+    "blocks": "mutate-block",
+    "ingest-blocks": "ingest-block",
+    "merge-complete": "merge",
+    "renumber-complete": "merge",
+    "unsplit-complete": "merge",
+    "cleave-complete": "cleave",
+    "split-complete": "split",
+}
+"""By the action of a label type, that of the record of what it did to elements; those are published too."""
+
+
+def delta(entry: Mapping[str, Any]) -> dict[str, list[dict[str, Any]] | None]:
+    """Return the changes of an entry as consumers of messages know them: what lists lost, and what they got."""
+    changes = np.frombuffer(entry.get("_LabelChanges", b""), LABEL_CHANGES)
+    found: dict[str, list[dict[str, Any]] | None] = {}
+    for name, kind, label in (("Add", "kind", "label"), ("Del", "kind_before", "label_before")):
+        some = changes[changes[label] != 0]
+        columns = (some[label].tolist(), some[kind].tolist(), some["position"].tolist())
+        rows = [{"Label": at, "Kind": KINDS[number], "Pos": pos} for at, number, pos in zip(*columns, strict=True)]
+        found[name] = rows or None
+    return found
 
 
 class LabelChanges:

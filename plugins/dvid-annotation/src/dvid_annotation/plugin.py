@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dvid_annotation.instance import AnnotationInstance
+from dvid_annotation.label_changes import FOLLOWED, delta
 from dvid_annotation.model import AnnotationSettings
 from dvid_annotation.routes import ROUTES
 from dvid_framework.api import Datatype, LabelledPoints, hookimpl
@@ -34,6 +35,13 @@ class Annotation(Datatype):
     routes = ROUTES
     follows = ("labelmap", "labelarray", "labelblk", "labelvol")
     provides = (LabelledPoints,)
+    announced = frozenset(FOLLOWED.values())
+
+    @classmethod
+    def published(cls, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of an entry of the log others are shown: of what labels did, the changes of their lists."""
+        shown = super().published(entry)
+        return {**shown, "Delta": delta(entry)} if entry["Action"] in cls.announced else shown
 
     @classmethod
     def parse_settings(cls, config: Mapping[str, Any]) -> AnnotationSettings:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from dvid_framework.api import LABEL_CHANGES
-from dvid_framework.instances.wire import wire_entries
 
 ELEMENTS = [
     {"Pos": [1, 1, 1], "Kind": "PreSyn", "Tags": ["a"]},
@@ -251,6 +250,7 @@ def test_labels_of_another_block_size_are_refused_once_there_are_elements(
 def test_what_labels_did_is_told_to_consumers_of_messages(labelled: Any) -> None:
     labelled.post("elements", ELEMENTS).ok()
     labelled.labels("paint/1", [[0, 0, 0]])
+    assert lists_of(labelled) == {1: [[1, 1, 1], [2, 1, 1]]}
     labelled.labels("merge", [5, 1])
     assert lists_of(labelled) == {5: [[1, 1, 1], [2, 1, 1]]}
     labelled.delete("element/1_1_1").ok()
@@ -260,13 +260,12 @@ def test_what_labels_did_is_told_to_consumers_of_messages(labelled: Any) -> None
     found = {
         entry["Action"]: entry
         for mutation in instance.mutations(version)
-        for entry in wire_entries(mutation, version.uuid, instance.datatype)
+        for entry in map(instance.datatype.published, mutation.entries)
     }
     one, two = {"Kind": "PreSyn", "Pos": [1, 1, 1]}, {"Kind": "Gap", "Pos": [2, 1, 1]}
     assert found["mutate-block"]["Delta"] == {"Add": [{"Label": 1, **one}, {"Label": 1, **two}], "Del": None}
     assert found["merge"]["Delta"]["Add"] == [{"Label": 5, **one}, {"Label": 5, **two}]
     assert found["merge"]["Delta"]["Del"] == [{"Label": 1, **one}, {"Label": 1, **two}]
-    assert found["element-delete"]["Point"] == [1, 1, 1]
-    assert all(entry["UUID"] == labelled.uuid and entry["Timestamp"] for entry in found.values())
+    assert found["element-delete"] == {"Action": "element-delete", "Point": [1, 1, 1]}
     assert not [field for entry in found.values() for field in entry if field.startswith("_")]
     assert {"mutate-block", "merge"} <= instance.datatype.announced

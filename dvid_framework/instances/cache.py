@@ -15,10 +15,10 @@ _Key: TypeAlias = Hashable
 
 
 class ValueCache:
-    """Bytes by key, each true of one epoch of its instance (`View.epoch`); the least recently used ones make room.
+    """Bytes by key, each true of one epoch of its version (`View.epoch`); the least recently used ones make room.
 
     A key names the instance, the version and what the value is. An entry is found only in the epoch in which it was
-    put: a write to the instance, whoever made it, leaves everything before it unfound.
+    put: a write to the version or to one of its ancestors, whoever made it, leaves everything before it unfound.
 
     Args:
         limit: bytes that all values may take together.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -134,8 +134,8 @@ class Instance:
 
     # -- reading and writing
 
-    def _at(self, version: VersionRecord) -> int:
-        """An unversioned instance has the root's data at every version."""
+    def number_of(self, version: VersionRecord) -> int:
+        """Return the id of the version whose data a version has: its own, or the root's in an unversioned instance."""
         return version.id if self.record.versioned else self._context.repo.dag.root.id
 
     def view(self, version: VersionRecord) -> View:
@@ -144,7 +144,7 @@ class Instance:
         stands = self._standpoints.get(version.id)
         if stands is None or stands[0] != context.repos.changes:
             stands = self._standpoint(version)
-        snapshot, instance, epoch = context.log.snapshot(context.record.id)
+        snapshot, instance, epoch = context.log.snapshot(context.record.id, stands[1].members)
         if stands[0] != context.repos.changes:
             try:
                 self._check_there(stands[1].version)  # what was there after the snapshot is whole in it
@@ -156,7 +156,7 @@ class Instance:
     def _standpoint(self, version: VersionRecord) -> _Standpoint:
         """Return from where a version sees the data, and until which change of repos that holds; it is remembered."""
         context = self._context
-        changes, number = context.repos.changes, self._at(version)
+        changes, number = context.repos.changes, self.number_of(version)
         self._check_there(number)
         if len(self._standpoints) >= _STANDPOINTS:
             self._standpoints.clear()
@@ -210,7 +210,7 @@ class Instance:
             Locked: the version is committed.
             Unavailable: it is being committed.
         """
-        context, number = self._context, self._at(version)
+        context, number = self._context, self.number_of(version)
         context.repos.gates.enter(number, wait, context.record.id)
         try:
             self._check_there(number)
@@ -220,6 +220,10 @@ class Instance:
             context.repos.gates.leave(number, context.record.id)
             raise
         mutation = Mutation(repo=context.repo.id, instance=context.record.id, version=number, user=user, app=app)
+        return self._txn(mutation, durable, lambda: context.repos.gates.leave(number, context.record.id))
+
+    def _txn(self, mutation: Mutation, durable: bool, on_leave: Callable[[], None]) -> Txn:
+        context, dag = self._context, self._context.repo.dag
         return Txn(
             context.log,
             mutation,
@@ -227,8 +231,9 @@ class Instance:
             durable=durable,
             limit=context.mutation_bytes,
             new_mutation_id=context.repo.mutation_ids.take,
-            on_leave=lambda: context.repos.gates.leave(number, context.record.id),
-            root=context.repo.dag.root.id,
+            on_leave=on_leave,
+            root=dag.root.id,
+            lineage=dag.lineage(mutation.version).members,
         )
 
     # -- following others
@@ -252,42 +257,27 @@ class Instance:
 
     def begin_following(self, event: Mutation) -> Txn:
         """Begin what this instance changes for a mutation of one that it follows; the core calls it."""
-        context, record, dag = self._context, self.record, self._context.repo.dag
-        gates, instance = context.repos.gates, context.record.id
+        context, record = self._context, self.record
+        gates, instance = context.repos.gates, record.id
         gates.enter(0, instance=instance)  # not the version's: its commit waits for this
         try:
             self._check_there(event.version)
         except BaseException:
             gates.leave(0, instance)
             raise
-        mutation = Mutation(
-            repo=record.repo,
-            instance=record.id,
-            version=event.version if record.versioned else dag.root.id,
-            user=event.user,
-            app=event.app,
-            internal=True,
-            through=[*event.through, event.instance],
-        )
-        return Txn(
-            context.log,
-            mutation,
-            codec=CODECS[record.compression.partition(":")[0]],
-            durable=False,
-            limit=context.mutation_bytes,
-            new_mutation_id=context.repo.mutation_ids.take,
-            on_leave=lambda: gates.leave(0, instance),
-            root=dag.root.id,
-        )
+        number = event.version if record.versioned else context.repo.dag.root.id
+        mutation = Mutation(repo=record.repo, instance=record.id, version=number, user=event.user, app=event.app)
+        mutation.internal, mutation.through = True, [*event.through, event.instance]
+        return self._txn(mutation, False, lambda: gates.leave(0, instance))
 
     def mutations(self, version: VersionRecord) -> list[Mutation]:
         """Return the mutation records of exactly one version, in order, internal ones included."""
-        named = self._context.log.named(self._context.record.id, self._at(version))
+        named = self._context.log.named(self._context.record.id, self.number_of(version))
         return [_numbered(number, data) for number, data in named]
 
     def latest_mutations(self, version: VersionRecord) -> Iterator[Mutation]:
         """Yield the mutation records of exactly one version, the newest first, each read when it is asked for."""
-        for number, data in self._context.log.named_backwards(self._context.record.id, self._at(version)):
+        for number, data in self._context.log.named_backwards(self._context.record.id, self.number_of(version)):
             yield _numbered(number, data)
 
     def find_mutation(self, mutation_id: int, versions: Sequence[VersionRecord]) -> Mutation | None:
@@ -296,7 +286,7 @@ class Instance:
         Those that older servers logged are looked for one by one, the others are named under their ids.
         """
         log, instance = self._context.log, self._context.record.id
-        at = [self._at(version) for version in versions]
+        at = [self.number_of(version) for version in versions]
         records = ((number, log.record(number)) for number in log.numbers_of(instance, mutation_id))
         older = (found for version in at for found in log.named_backwards(instance, version, log.first_named(instance)))
         for mutation in (_numbered(*found) for found in chain(records, older)):

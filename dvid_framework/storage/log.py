@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -32,11 +32,16 @@ class Entry(NamedTuple):
         record: the encoded record.
         names: the (instance, version) pairs under which it is found again.
         mutation_id: the mutation id under which it is found again; 0 without one.
+        shared: the (instance, version) pairs that see something else afterwards, with their descendants, besides those
+            of `names`.
+        lineage: the version of the first name and its ancestors, for the epoch in which it came.
     """
 
     record: bytes
     names: Names = ()
     mutation_id: int = 0
+    shared: Names = ()
+    lineage: Collection[int] = ()
 
 
 def last_mutation(store: Reader) -> int:
@@ -61,6 +66,22 @@ def read_landmark(mark: Path | None) -> str:
     return mark.read_text(errors="replace").partition("\n")[0].partition(" ")[2]
 
 
+def _instances(entries: Sequence[Entry]) -> set[int]:
+    return {instance for entry in entries for instance, _ in (*entry.names, *entry.shared)}
+
+
+def _latest(changes: Mapping[int, int], versions: Collection[int]) -> int:
+    """Return the number of the last change at one of the versions; 0 if there was none."""
+    return max((number for version, number in changes.items() if version in versions), default=0)
+
+
+def _epoch_before(entry: Entry, changing: Mapping[int, Mapping[int, int]]) -> int:
+    if not entry.names:
+        return 0
+    instance, version = entry.names[0]
+    return _latest(changing[instance], entry.lineage or (version,))
+
+
 class CommitLog:
     """Numbers, writes and syncs the mutations of one store.
 
@@ -83,7 +104,7 @@ class CommitLog:
         self.store = store
         self.written = self.synced = self._at_opening = last_mutation(store)
         self._last: dict[int, int] = {}  # by instance, since opening
-        self._changing: dict[int, int] = {}
+        self._changing: dict[int, dict[int, int]] = {}  # by instance and version, since opening
         self._mark = mark
         self._section = threading.Lock()
         self._syncing = threading.Lock()
@@ -127,8 +148,8 @@ class CommitLog:
             entries: one for each mutation, in order.
 
         Returns:
-            For each mutation its number, and the epoch in which it came to the first instance that it names: that of a
-            view (`snapshot`) if no other mutation of the instance came between.
+            For each mutation its number, and the epoch in which it came to the first version that it names: that of a
+            view (`snapshot`) if no other mutation that the version sees came between.
 
         Raises:
             StorageError: nothing was written.
@@ -137,44 +158,43 @@ class CommitLog:
             if self._closed.is_set():
                 raise StorageError("the store is closed")
             written: list[tuple[int, int]] = []
-            changed: dict[int, int] = {}
+            changing = {instance: dict(self._changing.get(instance, {})) for instance in _instances(entries)}
             for number, entry in enumerate(entries, self.written + 1):
-                written.append((number, self._epoch_before(entry.names, changed)))
+                written.append((number, _epoch_before(entry, changing)))
                 key = keys.log_key(number)
                 batch.put(key, seal_value(key, entry.record, LZ4))
                 for instance, version in entry.names:
                     batch.put(keys.log_by_version_key(instance, version, number), b"")
                     if entry.mutation_id:
                         batch.put(keys.log_by_mutation_key(instance, entry.mutation_id, number), b"")
-                    changed[instance] = number
-            self._changing.update(changed)
+                for instance, version in (*entry.names, *entry.shared):
+                    changing[instance][version] = number
+            self._changing.update(changing)
             self.store.write(batch)
-            self._last.update(changed)
+            for number, entry in enumerate(entries, self.written + 1):
+                self._last.update((instance, number) for instance, _ in entry.names)
             self.written += len(entries)
         return written
-
-    def _epoch_before(self, names: Names, changed: Mapping[int, int]) -> int:
-        if not names:
-            return 0
-        instance = names[0][0]
-        return changed.get(instance, self._changing.get(instance, 0))
 
     def last_of(self, instance: int) -> int:
         """Return the number of the last mutation of an instance, or a later one if it has none since opening."""
         return self._last.get(instance, self._at_opening)
 
-    def snapshot(self, instance: int) -> tuple[Reader, int, int | None]:
-        """Return a snapshot to read an instance, its id, and the epoch: a number that each of its mutations raises.
+    def snapshot(self, instance: int, versions: Collection[int]) -> tuple[Reader, int, int | None]:
+        """Return a snapshot to read an instance, its id, and the epoch.
 
-        The epoch is None if a mutation was being written at the same time. It is told before the snapshot is taken
-        and again behind it: two equal answers mean that no mutation came between.
+        The epoch is a number that each mutation of the instance at one of the versions raises, and none at others: it
+        is the state of what a version sees whose lineage they are. It is None if such a mutation was being written at
+        the same time. It is told before the snapshot is taken and again behind it: two equal answers mean that none
+        came between.
         """
-        epoch = self._epoch(instance)
+        epoch = self._epoch(instance, versions)
         reader = self.store.snapshot()
-        return reader, instance, epoch if epoch == self._epoch(instance) else None
+        return reader, instance, epoch if epoch == self._epoch(instance, versions) else None
 
-    def _epoch(self, instance: int) -> int | None:
-        number = self._changing.get(instance, 0)
+    def _epoch(self, instance: int, versions: Collection[int]) -> int | None:
+        changes = self._changing.get(instance)
+        number = 0 if changes is None else _latest(changes, versions)
         return number if number <= self.written else None
 
     def make_durable(self, number: int) -> None:

@@ -73,7 +73,7 @@ class Dag:
 
     def parents(self, number: int) -> Sequence[int]:
         """Return the ids of a version's parents in order."""
-        return self._versions[number].parents
+        return self[number].parents
 
     def lineage(self, number: int) -> Lineage:
         """Return a version with all its ancestors."""

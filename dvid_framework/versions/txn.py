@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -43,13 +43,17 @@ class Txn:
         new_mutation_id: Callable[[], int] | None = None,
         on_leave: Callable[[], None] | None = None,
         root: int | None = None,
+        lineage: Collection[int] = (),
     ) -> None:
         self._log = log
         self._mutation = mutation
         self._prefix = keys.data_prefix(mutation.instance)
         self._value_tail = keys.tail_of(mutation.version, keys.VALUE)
         self._tombstone_tail = keys.tail_of(mutation.version, keys.TOMBSTONE)
-        self._shared_tail = keys.tail_of(mutation.version if root is None else root, keys.VALUE)
+        self._root = mutation.version if root is None else root
+        self._shared_tail = keys.tail_of(self._root, keys.VALUE)
+        self._changes_all = False
+        self._lineage = lineage
         self._codec = codec
         self._durable = durable
         self._limit = limit
@@ -84,10 +88,10 @@ class Txn:
 
     @property
     def before(self) -> int:
-        """The epoch of the instance in which the committed mutation came.
+        """The epoch in which the committed mutation came to its version.
 
-        If it is that of a view, nothing else changed the instance since: what was read there and what was written make
-        its new state, whose epoch is `number`.
+        If it is that of a view of the version, nothing else changed what it sees since: what was read there and what
+        was written make its new state, whose epoch is `number`.
         """
         return self._before
 
@@ -128,11 +132,13 @@ class Txn:
         """
         key = self._prefix + keys.encode_type_key(type_key) + self._shared_tail
         self._batch.put(key, seal_value(key, value, codec))
+        self._changes_all = True
         self._check_size()
 
     def delete_shared(self, type_key: bytes) -> None:
         """Take away a type key that was set for all versions at once, whether or not it is there."""
         self._batch.delete(self._prefix + keys.encode_type_key(type_key) + self._shared_tail)
+        self._changes_all = True
 
     def delete(self, type_key: bytes) -> None:
         """Make a type key absent at this version and below, whether or not there was a value.
@@ -217,7 +223,9 @@ class Txn:
         mutation = self._mutation
         mutation.time = mutation.time or now_rfc3339()
         named = 0 if mutation.internal else mutation.mutation_id
-        return Entry(encode_mutation(mutation), ((mutation.instance, mutation.version),), named)
+        shared = ((mutation.instance, self._root),) if self._changes_all else ()
+        names = ((mutation.instance, mutation.version),)
+        return Entry(encode_mutation(mutation), names, named, shared, self._lineage)
 
     def __enter__(self) -> Self:
         return self

@@ -42,8 +42,8 @@ class View:
 
     Attributes:
         version: id of the version that is read.
-        epoch: which state of the instance it is: equal in views between which no mutation of the instance came, for
-            caches; None where that is not known.
+        epoch: which state it is: equal in views of a version between which no mutation came of the instance at that
+            version or an ancestor, for caches; None where that is not known.
     """
 
     __slots__ = ("_lineage", "_newest", "_own", "_prefix", "_reader", "epoch", "version")

@@ -6,12 +6,13 @@ import threading
 
 from dvid_framework.instances.cache import ValueCache
 from dvid_framework.storage.batch import Batch
-from dvid_framework.storage.log import CommitLog
+from dvid_framework.storage.log import CommitLog, Entry
 from dvid_framework.storage.memory import MemoryStore
+from dvid_framework.testing.running import ServerThread
 
 
-def epoch_of(log: CommitLog, instance: int) -> int | None:
-    reader, _, epoch = log.snapshot(instance)
+def epoch_of(log: CommitLog, instance: int, versions: frozenset[int] = frozenset({1})) -> int | None:
+    reader, _, epoch = log.snapshot(instance, versions)
     reader.close()
     return epoch
 
@@ -69,3 +70,50 @@ def test_an_epoch_is_of_one_instance_and_unknown_while_it_is_written() -> None:
     writing.join()
     assert epoch_of(log, 1) == 2 != one
     log.close()
+
+
+def test_a_write_to_a_version_changes_the_epochs_of_it_and_its_descendants_alone() -> None:
+    root, child, sibling = frozenset({1}), frozenset({1, 2}), frozenset({1, 3})
+    log = CommitLog(MemoryStore())
+
+    def epochs() -> list[int | None]:
+        return [epoch_of(log, 9, lineage) for lineage in (root, child, sibling)]
+
+    assert epochs() == [0, 0, 0]
+    log.commit(Batch(), b"", ((9, 2),))
+    assert epochs() == [0, 1, 0]
+    log.commit(Batch(), b"", ((9, 1),))  # as an administrator may
+    assert epochs() == [2, 2, 2]
+    log.commit(Batch(), b"", ((8, 1),))
+    log.commit(Batch(), b"", ((9, 3),))
+    assert epochs() == [2, 2, 4]
+    log.commit_all(Batch(), [Entry(b"", ((9, 3),), shared=((9, 1),))])  # with something that all versions share
+    assert epochs() == [5, 5, 5]
+    log.close()
+
+
+def test_what_is_shared_by_all_versions_changes_the_epochs_of_all(tiny_server: ServerThread) -> None:
+    server, client = tiny_server.server, tiny_server.client
+    root = client.new_repo()
+    client.new_instance(root, "tiny", "kv")
+    client.commit(root)
+    child = client.child(root)
+    repo, version = server.repos.find(child)
+    instance = server.instances.get(repo, "kv")
+
+    def epochs() -> list[int | None]:
+        found = []
+        for number in (repo.root, child):
+            with instance.view(server.repos.find(number)[1]) as view:
+                found.append(view.epoch)
+        return found
+
+    first = epochs()
+    with instance.begin(version) as txn:
+        txn.put(b"a", b"1")
+    second = epochs()
+    assert second[0] == first[0]
+    assert second[1] != first[1]
+    with instance.begin(version) as txn:
+        txn.put_shared(b"s", b"1")
+    assert epochs()[0] != second[0]

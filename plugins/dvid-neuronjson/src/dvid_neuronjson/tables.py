@@ -1,8 +1,8 @@
 """Which tables are in memory: a few of the versions that were read lately, for all instances of a server.
 
-A table is of one epoch of its instance (`View.epoch`). A write tells the number of the mutation before its own and
-its own: where a table stands at the one, it is brought to the other. So nothing is read again after a write, and
-whatever else changes the instance leaves the table behind, and it is not used any more.
+A table is of one epoch of its version (`View.epoch`). A write tells the epoch in which it came and the one that it
+made: where the version's table stands at the one, it is brought to the other. So nothing is read again after a write,
+and whatever else changes what the version sees leaves the table behind, and it is not used any more.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Step:
     """A mutation of an instance.
 
     Attributes:
-        before: number of the instance's mutation before it.
-        number: its own.
+        before: the epoch of its version in which it came.
+        number: its own number, which is the epoch after it.
         version: id of the version that was changed.
         final: whether that version has descendants, which then see other values as well.
         changes: the neurons that were written.
@@ -49,46 +49,23 @@ class _Entry:
     """A table, or what will be one.
 
     Attributes:
-        epoch: of the instance.
+        epoch: of the version.
         table: None as long as it is read.
         pending: steps of the version that are to be taken in, by the epoch before them.
-        passing: mutations of other versions, by the epoch before them: they change nothing here, but may be counted.
         ready: set once it was read, or could not be.
     """
 
     epoch: int
     table: Table | None = None
     pending: dict[int, Step] = field(default_factory=dict)
-    passing: dict[int, int] = field(default_factory=dict)
     ready: threading.Event = field(default_factory=threading.Event)
 
     def catch_up(self) -> None:
         """Take in the steps that follow one another from where it stands."""
-        while self.table is not None and self.pending:
-            epoch: int | None = self.epoch
-            while epoch is not None and epoch not in self.pending:
-                epoch = self.passing.get(epoch)
-            if epoch is None:
-                return
-            step = self.pending.pop(epoch)
+        while self.table is not None and (step := self.pending.pop(self.epoch, None)) is not None:
             if step.changes:
                 self.table = self.table.changed(step.changes)
-            self._stand_at(step.number)
-
-    def leads_to(self, epoch: int) -> bool:
-        """Tell whether the table is that of an epoch: nothing but what other versions are about came between."""
-        reached: int | None = self.epoch
-        while reached is not None and reached != epoch:
-            reached = self.passing.get(reached)
-        if reached is None:
-            return False
-        self._stand_at(epoch)
-        return True
-
-    def _stand_at(self, epoch: int) -> None:
-        if epoch != self.epoch:
-            self.epoch = epoch
-            self.passing = {before: number for before, number in self.passing.items() if number > epoch}
+            self.epoch = step.number
 
 
 class Tables:
@@ -119,7 +96,7 @@ class Tables:
                 entry = self._entries.get(key)
                 if entry is None:
                     return None
-                if entry.table is not None and entry.leads_to(epoch):
+                if entry.table is not None and entry.epoch == epoch:
                     self._entries.move_to_end(key)
                     return entry.table
             if not entry.ready.is_set():
@@ -183,12 +160,9 @@ class Tables:
         with self._lock:
             for key, entry in [item for item in self._entries.items() if item[0][0] == instance]:
                 mine = key[1] == step.version
-                if (step.final and not mine) or len(entry.pending) + len(entry.passing) >= _MOST_PENDING:
+                if (step.final and not mine) or len(entry.pending) >= _MOST_PENDING:
                     del self._entries[key]
-                elif not mine:
-                    entry.passing[step.before] = step.number
-                    entry.catch_up()
-                elif step.number > entry.epoch:
+                elif mine and step.number > entry.epoch:  # what other versions see has not changed
                     entry.pending[step.before] = step
                     entry.catch_up()
 

@@ -157,11 +157,12 @@ class Activity:
             meter.client,
             (call.claim or msgspec.UNSET) if call.caller is not None else msgspec.UNSET,
         )
+        noted = call.noted or {}
         if self._file is not None:
-            self._file.append(_encode(line))
+            self._file.append(_encode({**msgspec.to_builtins(line), **noted} if noted else line))
         if self.publish is not None:
             line.event = msgspec.UNSET
-            self.publish(msgspec.to_builtins(line))
+            self.publish({**msgspec.to_builtins(line), **noted})
 
     def sync(self, mutation: Mutation, seconds: float, error: str) -> None:
         """Record that a follower took in a mutation, or failed at it."""

@@ -67,8 +67,14 @@ class Bytes:
 class Parts:
     """A whole answer in several parts that are at hand; they are sent one after the other, and never joined."""
 
-    def __init__(self, parts: Sequence[Buffer], media_type: str = "application/octet-stream") -> None:
+    def __init__(
+        self,
+        parts: Sequence[Buffer],
+        media_type: str = "application/octet-stream",
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
         self._parts = parts
+        self._on_end = on_end
         length = sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in parts)
         self._headers = _headers(media_type, length, None)
 
@@ -76,12 +82,16 @@ class Parts:
         """Send it."""
         del scope, receive
         start: Any = {"type": "http.response.start", "status": 200, "headers": self._headers}
-        await send(start)
-        for part in self._parts:
-            body: Any = {"type": "http.response.body", "body": part, "more_body": True}
-            await send(body)
-        end: Any = {"type": "http.response.body", "body": b"", "more_body": False}
-        await send(end)
+        try:
+            await send(start)
+            for part in self._parts:
+                body: Any = {"type": "http.response.body", "body": part, "more_body": True}
+                await send(body)
+            end: Any = {"type": "http.response.body", "body": b"", "more_body": False}
+            await send(end)
+        finally:
+            if self._on_end is not None:
+                self._on_end()
 
 
 class Pieces:

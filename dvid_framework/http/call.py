@@ -66,6 +66,7 @@ class Call:
         segments: below an instance the path after its name, keyword first; bytes that are no UTF-8 are surrogates.
         raw_headers: the request's headers by lower-case name.
         caller: who asks, where access is restricted.
+        noted: what the datatype adds to the record of activity; see `note`.
     """
 
     server: Server
@@ -79,6 +80,7 @@ class Call:
     segments: list[str] = field(default_factory=list)
     raw_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     caller: Caller | None = None
+    noted: dict[str, Any] | None = None
     _view: View | None = None
 
     @property
@@ -129,6 +131,10 @@ class Call:
     def flag(self, name: str) -> bool:
         """Tell whether a parameter is exactly `true`, the only text that counts."""
         return self.query.get(name) == "true"
+
+    def note(self, **fields: Any) -> None:
+        """Add fields to what the log of activity, and Kafka, are told of this request: how much it asked for."""
+        self.noted = {**(self.noted or {}), **fields}
 
     def finish(self) -> None:
         """Release what the call holds."""

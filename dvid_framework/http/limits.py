@@ -12,7 +12,7 @@ __all__ = ["Budget", "Throttle"]
 
 
 class Budget:
-    """Bytes that all requests together may hold.
+    """Bytes that all requests together may hold, on the event loop and in threads.
 
     Args:
         total: how many bytes there are.
@@ -22,6 +22,11 @@ class Budget:
         self._total = total
         self._free = total
         self._lock = threading.Lock()
+
+    @property
+    def held(self) -> int:
+        """Bytes that are taken now."""
+        return self._total - self._free
 
     def take(self, count: int) -> None:
         """Take bytes.
@@ -49,6 +54,7 @@ class Throttle:
     def __init__(self, limit: int = 1) -> None:
         self.limit = limit
         self._active = 0
+        self._lock = threading.Lock()
 
     @contextmanager
     def operation(self) -> Iterator[None]:
@@ -57,10 +63,12 @@ class Throttle:
         Raises:
             Unavailable: all are taken.
         """
-        if self._active >= self.limit:
-            raise Unavailable(f"the server runs {self._active} throttled operations already; try again")
-        self._active += 1
+        with self._lock:
+            if self._active >= self.limit:
+                raise Unavailable(f"the server runs {self._active} throttled operations already; try again")
+            self._active += 1
         try:
             yield
         finally:
-            self._active -= 1
+            with self._lock:
+                self._active -= 1

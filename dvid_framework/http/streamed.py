@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from dvid_framework.http.answers import Answer, Buffer, Pieces
+from dvid_framework.http.answers import Answer, Buffer, Parts, Pieces
 from dvid_framework.http.call import Call, InstanceRequest
 
-__all__ = ["holding_memory", "streamed"]
+__all__ = ["at_hand", "holding_memory", "streamed"]
 
 
 @contextmanager
@@ -29,7 +29,11 @@ def holding_memory(request: InstanceRequest[Any] | Call, count: int) -> Iterator
 
 
 def streamed(
-    request: InstanceRequest[Any] | Call, pieces: Iterator[Buffer], holding: int, length: int | None = None
+    request: InstanceRequest[Any] | Call,
+    pieces: Iterator[Buffer],
+    holding: int,
+    length: int | None = None,
+    media_type: str = "application/octet-stream",
 ) -> Answer:
     """Return an answer made piece by piece; it holds memory, and its place if it is throttled, until it is sent.
 
@@ -38,11 +42,32 @@ def streamed(
         pieces: what is sent.
         holding: bytes of memory that it takes to make and send them.
         length: bytes of them all, if that is known.
+        media_type: the content type.
 
     Raises:
         TooLarge: there is never so much memory.
         Unavailable: other requests hold it, or all places for throttled operations.
     """
+    held = _held(request, holding)
+    return Pieces(pieces, request.server.pool, media_type=media_type, length=length, on_end=held.close)
+
+
+def at_hand(request: InstanceRequest[Any] | Call, parts: Sequence[Buffer], holding: int) -> Answer:
+    """Return an answer of parts that are in memory already; it holds them, and its place, until it is sent.
+
+    Args:
+        request: the request.
+        parts: what is sent, one after the other.
+        holding: bytes that they take; less than is sent where a part comes several times.
+
+    Raises:
+        TooLarge: there is never so much memory.
+        Unavailable: other requests hold it, or all places for throttled operations.
+    """
+    return Parts(parts, on_end=_held(request, holding).close)
+
+
+def _held(request: InstanceRequest[Any] | Call, holding: int) -> ExitStack:
     stack = ExitStack()
     try:
         stack.enter_context(request.throttled())
@@ -50,4 +75,4 @@ def streamed(
     except BaseException:
         stack.close()
         raise
-    return Pieces(pieces, request.server.pool, length=length, on_end=stack.close)
+    return stack

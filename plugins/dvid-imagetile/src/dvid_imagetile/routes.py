@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from functools import partial
+from typing import cast
 
 from dvid_voxels.geometry import GeometryError
 from dvid_voxels.images import Format, parse_format
@@ -14,22 +14,24 @@ from dvid_framework.api import (
     BadRequest,
     Call,
     FromPath,
-    FromQuery,
     InstanceRequest,
+    Later,
     binary,
     empty,
     get,
+    holding_memory,
     json_answer,
     point_read,
     post,
 )
+from dvid_imagetile.codec import CONTENT_TYPES
 from dvid_imagetile.instance import ImageTileInstance
 from dvid_imagetile.keys import parse_address, store_key
 from dvid_imagetile.model import parse_spec
 from dvid_imagetile.ops.generate import plan_of
 from dvid_imagetile.ops.plan import parse_options
 from dvid_imagetile.ops.stitch import check_image, isotropic_image, stitched_image
-from dvid_imagetile.ops.tiles import put_tile, read_tile
+from dvid_imagetile.ops.tiles import put_tile, shown_tile, stored_tile
 
 __all__ = ["ROUTES"]
 
@@ -67,40 +69,30 @@ async def post_metadata(request: _Request) -> Answer:
     return empty()
 
 
-async def _tile(request: _Request, dims: str, scaling: str, coordinate: str, image: str) -> Answer:
-    address, blanks = parse_address(dims, scaling, coordinate), not request.flag("noblanks")
-    return binary(*await request.run(read_tile, request.instance, request.view, address, image, blanks))
+def _tile(call: Call, image: str) -> Answer:
+    """Answer a stored tile at once; one that must be decoded, and a blank one, in a thread."""
+    instance, address = cast(ImageTileInstance, call.instance), parse_address(*call.segments[1:4])
+    stored = stored_tile(instance, call.view, address)
+    if stored is not None and instance.settings.format != "lz4":
+        return binary(stored, CONTENT_TYPES[instance.settings.format])
+    blanks = not call.flag("noblanks")
+    return Later(lambda: binary(*shown_tile(instance, stored, address, image, blanks)), call.server.pool)
 
 
-@get("/tile/{dims:str}/{scaling:str}/{coordinate:str}", also=())
-async def get_tile(
-    request: _Request,
-    dims: FromPath[str],
-    scaling: FromPath[str],
-    coordinate: FromPath[str],
-    noblanks: FromQuery[str | None] = None,
-) -> Answer:
+@point_read("/tile/{dims:str}/{scaling:str}/{coordinate:str}", also=())
+def get_tile(call: Call) -> Answer:
     """Return a tile of a plane (xy, xz, yz) as it is stored: `tile/xy/0/3_4_100`; tiles in LZ4 are sent as PNG.
 
     In the plane the coordinate counts tiles of the level, across it voxels. A missing tile is a blank one, or 404 with
     `noblanks=true`.
     """
-    del noblanks
-    return await _tile(request, dims, scaling, coordinate, "")
+    return _tile(call, "")
 
 
-@get("/tile/{dims:str}/{scaling:str}/{coordinate:str}/{image:str}", also=())
-async def get_tile_format(
-    request: _Request,
-    dims: FromPath[str],
-    scaling: FromPath[str],
-    coordinate: FromPath[str],
-    image: FromPath[str],
-    noblanks: FromQuery[str | None] = None,
-) -> Answer:
+@point_read("/tile/{dims:str}/{scaling:str}/{coordinate:str}/{image:str}", also=())
+def get_tile_format(call: Call) -> Answer:
     """Return a tile as it is stored; a missing one blank, as png, jpg, jpg:80 (quality), tif or bmp."""
-    del noblanks
-    return await _tile(request, dims, scaling, coordinate, image)
+    return _tile(call, call.segments[4])
 
 
 @post("/tile/{dims:str}/{scaling:str}/{coordinate:str}")
@@ -142,11 +134,7 @@ async def _image(request: _Request, isotropic: bool, dims: str, size: str, offse
     shape, image_format = _asked(dims, size, offset, image)
     instance, view = request.instance, request.view
     make = partial(isotropic_image, instance, request.version) if isotropic else partial(stitched_image, instance)
-    count = _COPIES * 8 * shape.box.voxels
-    with ExitStack() as held:
-        held.enter_context(request.throttled())
-        request.server.budget.take(count)
-        held.callback(request.server.budget.give_back, count)
+    with request.throttled(), holding_memory(request, _COPIES * 8 * shape.box.voxels):
         return binary(*await request.run(make, view, shape, image_format))
 
 

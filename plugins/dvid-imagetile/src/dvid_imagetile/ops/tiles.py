@@ -14,7 +14,7 @@ from dvid_imagetile.keys import TileAddress, encode_tile
 if TYPE_CHECKING:
     from dvid_imagetile.instance import ImageTileInstance
 
-__all__ = ["put_tile", "read_tile"]
+__all__ = ["put_tile", "shown_tile", "stored_tile"]
 
 
 def put_tile(txn: Txn, address: TileAddress, tile: bytes) -> None:
@@ -24,14 +24,24 @@ def put_tile(txn: Txn, address: TileAddress, tile: bytes) -> None:
     txn.mark_internal()
 
 
-def read_tile(
-    instance: ImageTileInstance, view: View, address: TileAddress, image: str, blanks: bool
-) -> tuple[bytes, str]:
-    """Return a tile and its content type: as it is stored, or blank where there is none.
+def stored_tile(instance: ImageTileInstance, view: View, address: TileAddress) -> memoryview | None:
+    """Return a tile as it is stored; None where there is none, or an empty one, which counts as none.
+
+    Raises:
+        BadRequest: the levels are not set.
+    """
+    assert instance.spec.levels
+    return view.get(encode_tile(address)) or None
+
+
+def shown_tile(
+    instance: ImageTileInstance, stored: memoryview | None, address: TileAddress, image: str, blanks: bool
+) -> tuple[bytes | memoryview, str]:
+    """Return a tile as it is answered, and its content type: blank where there is none.
 
     Args:
         instance: the tiles.
-        view: their state at a version.
+        stored: what `stored_tile` gave.
         address: which one.
         image: the format of a blank one.
         blanks: whether a blank one is wanted.
@@ -41,10 +51,8 @@ def read_tile(
         NotFound: there is none, and no blank one is wanted.
     """
     levels, form = instance.spec.levels, instance.settings.format
-    stored = view.get(encode_tile(address))
     if stored:
-        tile = bytes(stored)
-        return (lz4_as_png(tile) if form == "lz4" else tile), CONTENT_TYPES[form]
+        return (lz4_as_png(bytes(stored)) if form == "lz4" else stored), CONTENT_TYPES[form]
     if not address.dims.is_plane:
         raise BadRequest("a tile is of a plane: xy, xz or yz")
     if not blanks:

@@ -9,7 +9,18 @@ from contextlib import ExitStack
 from dvid_voxels.geometry import Box, GeometryError, parse_triple
 from dvid_voxels.shapes import Dims, Shape, parse_dims, parse_shape
 
-from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, InstanceRequest, Pieces, binary, empty, get
+from dvid_framework.api import (
+    Answer,
+    BadRequest,
+    FromPath,
+    FromQuery,
+    InstanceRequest,
+    Pieces,
+    binary,
+    empty,
+    get,
+    holding_memory,
+)
 from dvid_googlevoxels.codec import ImageFormat
 from dvid_googlevoxels.instance import GoogleVoxelsInstance
 from dvid_googlevoxels.ops import (
@@ -51,10 +62,7 @@ def _tile_shape(dims: str, coordinate: str, side: int) -> Shape:
 
 async def _held(request: _Request, count: int, function: Callable[[], bytes], media_type: str) -> Answer:
     """Ask the service in a thread while the request holds memory and, if it is throttled, a place."""
-    with ExitStack() as held:
-        held.enter_context(request.throttled())
-        request.server.budget.take(count)
-        held.callback(request.server.budget.give_back, count)
+    with request.throttled(), holding_memory(request, count):
         loop = asyncio.get_running_loop()
         return binary(await loop.run_in_executor(request.instance.threads, function), media_type)
 
@@ -110,8 +118,7 @@ def _streamed(request: _Request, asked: Subvolume) -> Answer:
     stack = ExitStack()
     try:
         stack.enter_context(request.throttled())
-        request.server.budget.take(_PIECES)
-        stack.callback(request.server.budget.give_back, _PIECES)
+        stack.enter_context(holding_memory(request, _PIECES))
         pieces = stream_voxels(request.instance, asked)
     except BaseException:
         stack.close()

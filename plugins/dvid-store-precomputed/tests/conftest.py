@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -195,3 +197,29 @@ def served(tmp_path: Path) -> Iterator[Served]:
 def new_volume() -> Any:
     """Writes volumes."""
     return write
+
+
+@pytest.fixture(scope="session")
+def fake_gcs_server() -> str:
+    """The program that serves buckets; tests that take it exist only where there is one."""
+    program = _fake_gcs_server()
+    assert program is not None
+    return program
+
+
+def _fake_gcs_server() -> str | None:
+    named = os.environ.get("DVID_FAKE_GCS_SERVER")
+    return named or shutil.which("fake-gcs-server") or shutil.which(Path.home() / "go" / "bin" / "fake-gcs-server")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where there is no server of buckets, its tests are deselected."""
+    if _fake_gcs_server() is not None:
+        return
+    left_out = [item for item in items if "fake_gcs_server" in getattr(item, "fixturenames", ())]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+        terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            terminal.write_line("buckets are not tested: there is no fake-gcs-server here, see test_bucket.py")

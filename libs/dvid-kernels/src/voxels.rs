@@ -136,6 +136,13 @@ fn place(block: Option<&[u8]>, origin: [i64; 3], shape: Three, size: Three, back
     for z in z0..z1 {
         let target = (z - layer.first) as usize * plane + x0 as usize;
         let source = (z - origin[2]) as usize * shape.0 * shape.1 + (x0 - origin[0]) as usize;
+        if let (1, Some(block)) = (width, block) {
+            // Of a slice across x, whose rows are single bytes.
+            let column = block[source + (y0 - origin[1]) as usize * shape.0..].iter().step_by(shape.0);
+            let room = layer.out[target + y0 as usize * size.0..].iter_mut().step_by(size.0);
+            room.zip(column).take((y1 - y0) as usize).for_each(|(to, from)| *to = *from);
+            continue;
+        }
         for y in y0..y1 {
             let to = target + y as usize * size.0;
             let row = &mut layer.out[to..to + width];

@@ -3,7 +3,7 @@
 import pytest
 
 from dvid_voxels.description import describe_axes
-from dvid_voxels.extents import Extents, check_order, extents_at, parse_extents
+from dvid_voxels.extents import Extents, check_order, decode_extents, encode_extents, extents_at, parse_extents
 from dvid_voxels.geometry import GeometryError
 
 
@@ -11,13 +11,15 @@ def test_extents_of_merged_versions() -> None:
     parents: dict[int, list[int]] = {1: [], 2: [1], 3: [1], 4: [2, 3], 5: [4]}
     box = Extents((0, 0, 0), (9, 9, 9))
     own = {1: box, 2: Extents((-5, 0, 0), (-1, 9, 9)), 3: Extents((20, 20, 20), (29, 29, 29), is_set=True)}
-    shown = {version: extents_at(version, own.get, parents.__getitem__) for version in parents}
+    stored = {version: encode_extents(extents) for version, extents in own.items()}
+    assert {version: decode_extents(value) for version, value in stored.items()} == own
+    shown = {version: extents_at(version, stored, parents.__getitem__) for version in parents}
     assert shown[1] == box
     assert shown[2] == Extents((-5, 0, 0), (9, 9, 9))
     assert shown[3] == own[3]
     assert shown[5] is not None
     assert (shown[5].min_point, shown[5].max_point) == ((-5, 0, 0), (29, 29, 29))
-    assert extents_at(1, {}.get, parents.__getitem__) is None
+    assert extents_at(1, {}, parents.__getitem__) is None
 
 
 def test_posted_extents() -> None:

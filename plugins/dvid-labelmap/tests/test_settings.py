@@ -9,8 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from dvid_labelmap.model import LabelMapSettings, changed_settings, new_settings
-from dvid_labelmap.ops.extents import read_extents
-from dvid_voxels.extents import Extents
+from dvid_voxels.extents import Extents, decode_extents
 
 from dvid_framework.api import BadRequest
 from dvid_framework.testing.running import ServerThread
@@ -62,7 +61,7 @@ def test_the_block_size_stays() -> None:
 
 def test_stored_extents() -> None:
     text = {"min_point": [-1, 2, 3], "max_point": [4, 5, 6], "is_set": True}
-    assert read_extents(msgspec.msgpack.encode(text)) == Extents((-1, 2, 3), (4, 5, 6), is_set=True)
+    assert decode_extents(msgspec.msgpack.encode(text)) == Extents((-1, 2, 3), (4, 5, 6), is_set=True)
 
 
 def test_extents_grow_in_their_own_version(segmentation: Any) -> None:

@@ -1,16 +1,12 @@
 """The error of this library."""
 
+from dvid_voxels.errors import BlockFormatError
+
 __all__ = ["LabelFormatError"]
 
 
-class LabelFormatError(ValueError):
-    """Bytes that are not what the label formats allow; the text is one sentence.
-
-    Attributes:
-        payload: which of the payloads that were given is refused, or None.
-    """
-
-    payload: int | None = None
+class LabelFormatError(BlockFormatError):
+    """Bytes that are not what the label formats allow; the text is one sentence."""
 
     def in_payload(self, index: int) -> "LabelFormatError":
         """Name the payload that was refused.

@@ -30,7 +30,7 @@ from dvid_labels.native_messages import (
     index_messages,
     read_indices,
 )
-from dvid_labels.native_points import group_points, json_numbers, json_points, labels_kept
+from dvid_labels.native_points import group_points, json_numbers, labels_kept
 from dvid_labels.native_records import (
     BlockCache,
     change_records,
@@ -71,7 +71,6 @@ __all__ = [
     "group_points",
     "index_messages",
     "json_numbers",
-    "json_points",
     "label_counts",
     "labels_at",
     "labels_kept",

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from dvid_labels.block_cache import State
 from dvid_labels.layout import check_shape
 from dvid_labels.native_errors import our_errors
-from dvid_labels.types import Buffer, Labels, Shape
+from dvid_labels.types import Labels, Shape
 
-__all__ = ["group_points", "json_numbers", "json_points", "labels_kept"]
+__all__ = ["group_points", "json_numbers", "labels_kept"]
 
 
 def group_points(
@@ -45,8 +45,3 @@ def labels_kept(cache: BlockCache, state: State, points: NDArray[np.int64], bloc
 def json_numbers(numbers: Labels) -> bytes:
     """Write numbers, uint64 (n,), as a JSON list."""
     return dvid_kernels.json_numbers(np.require(numbers, np.uint64, ["C", "A"]))
-
-
-def json_points(body: Buffer, limit: int) -> NDArray[np.int64] | None:
-    """Read a JSON list of points, int64 (n, 3); None if it is anything else; see the numpy twin."""
-    return dvid_kernels.json_points(body, limit)

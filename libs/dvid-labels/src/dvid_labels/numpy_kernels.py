@@ -44,7 +44,7 @@ from dvid_labels.numpy_messages import (
     index_messages,
     read_indices,
 )
-from dvid_labels.numpy_points import group_points, json_numbers, json_points, labels_kept
+from dvid_labels.numpy_points import group_points, json_numbers, labels_kept
 from dvid_labels.numpy_record_changes import change_records
 from dvid_labels.numpy_records import (
     encode_chunks,
@@ -84,7 +84,6 @@ __all__ = [
     "group_points",
     "index_messages",
     "json_numbers",
-    "json_points",
     "label_counts",
     "labels_at",
     "labels_kept",

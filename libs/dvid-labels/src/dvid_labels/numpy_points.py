@@ -1,17 +1,14 @@
-"""Points and labels as JSON, and points by blocks, in numpy: what the native kernels mean, and what runs else."""
-
-import json
+"""Labels as JSON, and points by blocks, in numpy: what the native kernels mean, and what runs else."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dvid_labels.block_cache import BlockCache, State
 from dvid_labels.layout import check_shape
-from dvid_labels.types import Buffer, Labels, Shape
+from dvid_labels.types import Labels, Shape
 
-__all__ = ["group_points", "json_numbers", "json_points", "labels_kept"]
+__all__ = ["group_points", "json_numbers", "labels_kept"]
 
-_INT32 = np.iinfo(np.int32)
 _AXES = 3
 
 
@@ -61,27 +58,3 @@ def labels_kept(cache: BlockCache, state: State, points: NDArray[np.int64], bloc
 def json_numbers(numbers: Labels) -> bytes:
     """Write numbers, uint64 (n,), as a JSON list."""
     return b"[" + ",".join(map(str, numbers.tolist())).encode() + b"]"
-
-
-def json_points(body: Buffer, limit: int) -> NDArray[np.int64] | None:
-    """Read a JSON list of points.
-
-    Args:
-        body: the JSON.
-        limit: how many points it may have.
-
-    Returns:
-        int64 (n, 3); None if it is anything but a list of at most `limit` lists of three int32.
-    """
-    try:
-        points = json.loads(bytes(body))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(points, list) or len(points) > limit:
-        return None
-    for point in points:
-        if not isinstance(point, list) or len(point) != _AXES:
-            return None
-        if any(type(n) is not int or not _INT32.min <= n <= _INT32.max for n in point):
-            return None
-    return np.array(points, np.int64).reshape(-1, 3)

@@ -1,12 +1,12 @@
 """How a volume describes itself in JSON: resolution, extents and block size by the names that clients know."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from dvid_voxels.geometry import Triple
 from dvid_voxels.multiscale import plain_number
 
-__all__ = ["VolumeSettings", "describe_axes", "describe_volume"]
+__all__ = ["VolumeSettings", "describe_axes", "describe_metadata", "describe_volume"]
 
 
 class VolumeSettings(Protocol):
@@ -67,6 +67,13 @@ def describe_volume(settings: VolumeSettings, low: Triple | None, high: Triple |
 
 def _block_of(point: Triple | None, block_size: Triple) -> list[int] | None:
     return None if point is None else [n // side for n, side in zip(point, block_size, strict=True)]
+
+
+def describe_metadata(
+    settings: VolumeSettings, properties: Mapping[str, Any], low: Triple | None, high: Triple | None
+) -> dict[str, Any]:
+    """Return what `metadata` says of any volume: `Axes`, and its `Properties`; see `describe_volume`."""
+    return {"Axes": describe_axes(settings.voxel_size, settings.voxel_units, low, high), "Properties": properties}
 
 
 def describe_axes(

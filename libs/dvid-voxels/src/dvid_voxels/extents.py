@@ -1,13 +1,13 @@
 """The extents of a versioned volume: each version keeps its own, and shows them together with its ancestors'."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Box, GeometryError, Triple
 
-__all__ = ["Extents", "check_order", "extents_at", "parse_extents"]
+__all__ = ["Extents", "check_order", "decode_extents", "encode_extents", "extents_at", "parse_extents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,12 @@ class Extents:
     def of(cls, box: Box) -> "Extents":
         """Return the extents of a box of voxels."""
         return cls(box.offset, box.last)
+
+
+encode_extents = msgspec.msgpack.Encoder().encode
+"""Encode the extents that a version has of its own, as they are stored."""
+decode_extents = msgspec.msgpack.Decoder(Extents).decode
+"""The reverse of `encode_extents`."""
 
 
 def _each(choose: Callable[[int, int], int], one: Triple, other: Triple) -> Triple:
@@ -79,21 +85,21 @@ def check_order(low: Triple | None, high: Triple | None) -> None:
 
 
 def extents_at(
-    version: int, own: Callable[[int], Extents | None], parents: Callable[[int], Sequence[int]]
+    version: int, stored: Mapping[int, bytes | memoryview], parents: Callable[[int], Sequence[int]]
 ) -> Extents | None:
     """Return the extents that a version shows: its own and its ancestors', up to where they were set.
 
     Args:
         version: id of the version.
-        own: the extents that a version has of its own, if any, by its id.
+        stored: what versions have of their own, as it is stored, by id.
         parents: ids of a version's parents.
     """
     shown: Extents | None = None
     todo, seen = [version], {version}
     while todo:
         number = todo.pop()
-        found = own(number)
-        if found is not None:
+        if number in stored:
+            found = decode_extents(stored[number])
             shown = found if shown is None else shown.grown(found)
             if found.is_set:
                 continue

@@ -8,7 +8,7 @@ import importlib.util
 import os
 from typing import TYPE_CHECKING, Literal
 
-__all__ = ["IMPLEMENTATION", "decode_blocks", "encode_blocks", "encode_pieces", "read_voxel_blocks"]
+__all__ = ["IMPLEMENTATION", "decode_blocks", "encode_blocks", "encode_pieces", "json_points", "read_voxel_blocks"]
 
 
 def _implementation() -> Literal["native", "numpy"]:
@@ -20,6 +20,6 @@ def _implementation() -> Literal["native", "numpy"]:
 IMPLEMENTATION: Literal["native", "numpy"] = _implementation()
 
 if TYPE_CHECKING or IMPLEMENTATION == "numpy":
-    from dvid_voxels.numpy_kernels import decode_blocks, encode_blocks, encode_pieces, read_voxel_blocks
+    from dvid_voxels.numpy_kernels import decode_blocks, encode_blocks, encode_pieces, json_points, read_voxel_blocks
 else:
-    from dvid_voxels.native_kernels import decode_blocks, encode_blocks, encode_pieces, read_voxel_blocks
+    from dvid_voxels.native_kernels import decode_blocks, encode_blocks, encode_pieces, json_points, read_voxel_blocks

@@ -14,7 +14,7 @@ from dvid_voxels.errors import VoxelFormatError
 from dvid_voxels.geometry import Triple
 from dvid_voxels.numpy_kernels import encode_blocks
 
-__all__ = ["decode_blocks", "encode_blocks", "encode_pieces", "read_voxel_blocks"]
+__all__ = ["decode_blocks", "encode_blocks", "encode_pieces", "json_points", "read_voxel_blocks"]
 
 #: Bytes of voxels that are decoded or copied quicker than a thread is started.
 _WORTH_THREADS = 2 << 20
@@ -122,3 +122,9 @@ def encode_pieces(
             threads if work >= _WORTH_THREADS else 1,
             chosen,
         )
+
+
+def json_points(body: Buffer, limit: int) -> NDArray[np.int64] | None:
+    """Read a JSON list of points, int64 (n, 3) as x, y, z; None if it is anything else; see the numpy twin."""
+    found: NDArray[np.int64] | None = dvid_kernels.json_points(body, limit)
+    return found

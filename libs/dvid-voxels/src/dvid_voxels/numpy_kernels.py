@@ -1,5 +1,6 @@
 """Kernels over whole requests for blocks of voxels, in numpy; native twins have the same interface."""
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -9,10 +10,10 @@ from numpy.typing import NDArray
 
 from dvid_voxels.block_codec import Buffer, Codec, decode_block, encode_block
 from dvid_voxels.errors import VoxelFormatError
-from dvid_voxels.geometry import Triple
+from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Triple
 from dvid_voxels.tiling import cut_blocks, paste_block
 
-__all__ = ["decode_blocks", "encode_blocks", "encode_pieces", "read_voxel_blocks"]
+__all__ = ["decode_blocks", "encode_blocks", "encode_pieces", "json_points", "read_voxel_blocks"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -149,3 +150,27 @@ def encode_pieces(
     """
     volume = np.frombuffer(b"".join(pieces), np.uint8).reshape(*size[::-1], voxel_bytes)
     return encode_blocks(volume, block_size, codec, level, threads, chosen)
+
+
+def json_points(body: Buffer, limit: int) -> NDArray[np.int64] | None:
+    """Read a JSON list of points.
+
+    Args:
+        body: the JSON.
+        limit: how many points it may have.
+
+    Returns:
+        int64 (n, 3); None if it is anything but a list of at most `limit` lists of three int32.
+    """
+    try:
+        points = json.loads(bytes(body))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(points, list) or len(points) > limit:
+        return None
+    for point in points:
+        if not isinstance(point, list) or len(point) != 3:
+            return None
+        if any(type(n) is not int or not INT32_MIN <= n <= INT32_MAX for n in point):
+            return None
+    return np.array(points, np.int64).reshape(-1, 3)

@@ -9,8 +9,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
-from dvid_voxels.description import describe_axes, describe_volume
-from dvid_voxels.extents import Extents, extents_at
+from dvid_voxels.description import describe_metadata, describe_volume
+from dvid_voxels.extents import Extents, decode_extents, extents_at
 from dvid_voxels.geometry import Box, Triple
 from numpy.typing import NDArray
 
@@ -20,7 +20,6 @@ from dvid_imageblk.keys import EXTENTS
 from dvid_imageblk.model import VOXEL_TYPES, ImageSettings, VoxelType
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.checking import damaged_blocks
-from dvid_imageblk.ops.extents import read_extents
 from dvid_imageblk.ops.grid import GridRead
 from dvid_imageblk.ops.stored_read import StoredRead
 from dvid_imageblk.ops.volumes import VolumeRead, checked_box
@@ -59,10 +58,6 @@ class ImageInstance(Instance):
     def queue(self, version: int) -> asyncio.Lock:
         """Return where writers of a version wait before they take a thread, so that reads always find one."""
         return self._queues.setdefault(version, asyncio.Lock())
-
-    def number_of(self, version: VersionRecord) -> int:
-        """Return the id of the version whose data a version has: its own, or the root's in an unversioned instance."""
-        return version.id if self.record.versioned else self.repo.dag.root.id
 
     def reading(self, view: View, scale: int = 0) -> VolumeRead:
         """Return how voxels are read: of a view, or of the store of voxels that the instance shows."""
@@ -107,16 +102,11 @@ class ImageInstance(Instance):
     def own_extents(self, version: int) -> Extents | None:
         """Return what a version has of its own, by its id."""
         value = self.own_values(EXTENTS).get(version)
-        return None if value is None else read_extents(value)
+        return None if value is None else decode_extents(value)
 
     def extents(self, version: VersionRecord) -> tuple[Triple | None, Triple | None]:
         """Return the first and the last voxel of a version's extents; those of the settings before any are known."""
-        stored = self.own_values(EXTENTS)
-
-        def own(number: int) -> Extents | None:
-            return read_extents(stored[number]) if number in stored else None
-
-        found = extents_at(self.number_of(version), own, self.repo.dag.parents)
+        found = extents_at(self.number_of(version), self.own_values(EXTENTS), self.repo.dag.parents)
         if found is None:
             return self.settings.min_point, self.settings.max_point
         return found.min_point, found.max_point
@@ -149,9 +139,7 @@ class ImageInstance(Instance):
 
     def metadata(self, version: VersionRecord) -> dict[str, Any]:
         """Return what `GET metadata` answers: resolution, units, size and offset of each axis, and properties."""
-        settings = self.settings
-        axes = describe_axes(settings.voxel_size, settings.voxel_units, *self.extents(version))
-        return {"Axes": axes, "Properties": self.properties(version)}
+        return describe_metadata(self.settings, self.properties(version), *self.extents(version))
 
     # -- settings
 

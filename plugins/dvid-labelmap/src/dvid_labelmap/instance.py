@@ -10,8 +10,8 @@ from weakref import WeakValueDictionary
 
 import msgspec
 from dvid_labels.kernels import BlockCache
-from dvid_voxels.description import describe_axes, describe_volume
-from dvid_voxels.extents import Extents, extents_at
+from dvid_voxels.description import describe_metadata, describe_volume
+from dvid_voxels.extents import Extents, decode_extents, extents_at
 from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import BadRequest, Instance, InstanceContext, VersionRecord, View, Work
@@ -22,7 +22,6 @@ from dvid_labelmap.ops.body_index import supervoxel_sizes
 from dvid_labelmap.ops.checking import damaged_blocks
 from dvid_labelmap.ops.chunk_cache import cache_of
 from dvid_labelmap.ops.counters import Counters
-from dvid_labelmap.ops.extents import read_extents
 from dvid_labelmap.ops.grid import GridView
 from dvid_labelmap.ops.index_build import INDEX_JOB, IndexBuild, build_indices
 from dvid_labelmap.ops.index_checking import wrong_bodies
@@ -82,10 +81,6 @@ class LabelMapInstance(Instance):
         """Return where writers of voxels of a version wait, by its id, to be stored together."""
         return self._gatherings.setdefault(version, Gathering(self.queue(version)))
 
-    def number_of(self, version: VersionRecord) -> int:
-        """Return the id of the version whose data a version has: its own, or the root's in an unversioned instance."""
-        return version.id if self.record.versioned else self.repo.dag.root.id
-
     def members(self, version: VersionRecord) -> Collection[int]:
         """Return the ids of all versions whose data a version sees."""
         return self.repo.dag.lineage(self.number_of(version)).members
@@ -116,16 +111,11 @@ class LabelMapInstance(Instance):
     def own_extents(self, version: int) -> Extents | None:
         """Return what a version has of its own, by its id."""
         value = self.own_values(EXTENTS).get(version)
-        return None if value is None else read_extents(value)
+        return None if value is None else decode_extents(value)
 
     def extents(self, version: VersionRecord) -> tuple[Triple | None, Triple | None]:
         """Return the first and the last voxel of a version's extents; those of the settings before any are known."""
-        stored = self.own_values(EXTENTS)
-
-        def own(number: int) -> Extents | None:
-            return read_extents(stored[number]) if number in stored else None
-
-        found = extents_at(self.number_of(version), own, self.repo.dag.parents)
+        found = extents_at(self.number_of(version), self.own_values(EXTENTS), self.repo.dag.parents)
         if found is None:
             return self.settings.min_point, self.settings.max_point
         return found.min_point, found.max_point
@@ -159,9 +149,7 @@ class LabelMapInstance(Instance):
 
     def metadata(self, version: VersionRecord) -> dict[str, Any]:
         """Return what `GET metadata` answers: resolution, units, size and offset of each axis, and properties."""
-        settings = self.settings
-        axes = describe_axes(settings.voxel_size, settings.voxel_units, *self.extents(version))
-        return {"Axes": axes, "Properties": self.properties(version)}
+        return describe_metadata(self.settings, self.properties(version), *self.extents(version))
 
     # -- bodies
 

@@ -32,6 +32,14 @@ class RegionCache:
             self._regions.clear()
             self._held = 0
 
+    def find(self, version: int) -> Region | None:
+        """Return the region of a version if it is in memory."""
+        with self._lock:
+            known = self._regions.get(version)
+            if known is not None:
+                self._regions.move_to_end(version)
+            return known
+
     def get(self, version: int, read: Callable[[], Region]) -> Region:
         """Return the region of a version; `read` reads it from one state of the store that is taken in the call.
 

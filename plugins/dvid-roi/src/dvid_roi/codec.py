@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from dvid_voxels.kernels import json_points
 from numpy.typing import NDArray
 
 from dvid_framework.api import BadRequest, TooLarge
@@ -22,10 +23,13 @@ _decode_points = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
 _decode_any = msgspec.json.Decoder(list[list[int]]).decode
 
 
-def _decode(body: bytes, decode: Any, width: int, most: int, what: str) -> NDArray[np.int32]:
-    """Decode a list of lists of `width` numbers; longer ones are cut, and missing numbers are 0."""
+def _check_count(body: bytes, width: int, most: int, what: str) -> None:
     if body.count(b"[") > most + 1 or body.count(b",") > 2 * width * most:
         raise TooLarge(f"at most {most} {what} are allowed in one request")
+
+
+def _decode(body: bytes, decode: Any, width: int, what: str) -> NDArray[np.int32]:
+    """Decode a list of lists of `width` numbers; longer ones are cut, and missing numbers are 0."""
     try:
         try:
             rows = decode(body)
@@ -46,7 +50,8 @@ def decode_runs(body: bytes) -> Runs:
         BadRequest: it is something else, or a run ends before it begins.
         TooLarge: there are too many runs.
     """
-    runs = _decode(body, _decode_runs, 4, MOST_RUNS, "runs")
+    _check_count(body, 4, MOST_RUNS, "runs")
+    runs = _decode(body, _decode_runs, 4, "runs")
     bad = runs[runs[:, 3] < runs[:, 2]]
     if len(bad):
         raise BadRequest(f"the run {bad[0].tolist()} ends before it begins")
@@ -67,16 +72,20 @@ def encode_runs(runs: Runs) -> Iterator[bytes]:
     yield b"]"
 
 
-def decode_points(body: bytes) -> NDArray[np.int32]:
+def decode_points(body: bytes) -> NDArray[np.int64]:
     """Decode `[[x, y, z], ...]`; null is no point.
 
     Raises:
         BadRequest: it is something else.
         TooLarge: there are too many points.
     """
+    _check_count(body, 3, MOST_POINTS, "points")
+    plain = json_points(body, MOST_POINTS)
+    if plain is not None:
+        return plain
     if body.strip() == b"null":
-        return np.empty((0, 3), np.int32)
-    return _decode(body, _decode_points, 3, MOST_POINTS, "points")
+        return np.empty((0, 3), np.int64)
+    return _decode(body, _decode_points, 3, "points").astype(np.int64)
 
 
 def encode_answers(answers: NDArray[np.bool_]) -> bytes:

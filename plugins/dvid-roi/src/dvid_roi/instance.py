@@ -31,6 +31,10 @@ class RoiInstance(Instance):
 
         return self._regions.get(version.id if self.record.versioned else 0, read)
 
+    def region_at_hand(self, version: VersionRecord) -> Region | None:
+        """Return the blocks of the ROI at a version if they are in memory."""
+        return self._regions.find(version.id if self.record.versioned else 0)
+
     def begin(self, version: VersionRecord, **options: Any) -> Txn:
         """Begin a mutation; once it is written, no region read before is used any more."""
         txn = super().begin(version, **options)

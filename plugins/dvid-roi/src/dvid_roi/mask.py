@@ -13,9 +13,11 @@ from dvid_framework.api import BadRequest
 from dvid_roi.model import MOST_VOXELS, Triple
 from dvid_roi.region import Region
 
-__all__ = ["mask_pieces", "parse_box"]
+__all__ = ["mask_parts", "mask_pieces", "parse_box"]
 
 _SLAB_VOXELS = 1 << 20
+_PART_VOXELS = 1 << 18  # that are sent again and again
+_FEW_VOXELS = 8 << 20
 _LONGEST_ROW = 1 << 26
 
 
@@ -63,8 +65,27 @@ def _tiles(region: Region, z: int, box: Box, block_size: Triple) -> Iterator[NDA
             yield from (row[None] for _ in range(share))
 
 
-def mask_pieces(region: Region, block_size: Triple, box: Box) -> Iterator[memoryview]:
-    """Yield the mask of a box: a byte for each voxel, 1 inside and 0 outside, x fastest, then y, z."""
+def mask_parts(region: Region, block_size: Triple, box: Box) -> tuple[list[memoryview], int] | None:
+    """Return what `mask_pieces` yields, and the bytes that it takes, if that is little.
+
+    All planes in the blocks of one z are the same, so a mask is made of few bytes, which are sent again and again.
+    """
+    plane = box.size[0] * box.size[1]
+    size = box.blocks(block_size).size[2] * max(_PART_VOXELS, plane)
+    if plane > _SLAB_VOXELS or size > _FEW_VOXELS:
+        return None
+    return list(mask_pieces(region, block_size, box, _PART_VOXELS)), size
+
+
+def mask_pieces(region: Region, block_size: Triple, box: Box, slab_voxels: int = _SLAB_VOXELS) -> Iterator[memoryview]:
+    """Yield the mask of a box: a byte for each voxel, 1 inside and 0 outside, x fastest, then y, z.
+
+    Args:
+        region: the ROI.
+        block_size: voxels of its blocks (x, y, z).
+        box: the voxels.
+        slab_voxels: about how many voxels a piece has.
+    """
     first_z, depths = box.offset[2] // block_size[2], _shares(box.offset[2], box.size[2], block_size[2])
     plane_voxels = box.size[0] * box.size[1]
     for at, depth in enumerate(depths.tolist()):
@@ -74,7 +95,7 @@ def mask_pieces(region: Region, block_size: Triple, box: Box) -> Iterator[memory
                     yield np.ascontiguousarray(tile).data.cast("B")
             continue
         plane = next(_tiles(region, first_z + at, box, block_size))
-        together = min(depth, max(1, _SLAB_VOXELS // plane_voxels))
+        together = min(depth, max(1, slab_voxels // plane_voxels))
         slab = np.repeat(plane[None], together, axis=0).data.cast("B")
         for done in range(0, depth, together):
             yield slab[: min(together, depth - done) * plane_voxels]

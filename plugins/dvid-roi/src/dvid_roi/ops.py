@@ -31,6 +31,6 @@ def replace_runs(view: View, txn: Txn, runs: Runs) -> None:
     txn.mark_internal()
 
 
-def points_inside(region: Region, block_size: Triple, points: NDArray[np.int32]) -> NDArray[np.bool_]:
+def points_inside(region: Region, block_size: Triple, points: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tell for each voxel (x, y, z) whether its block is inside."""
-    return region.contains(points.astype(np.int64) // np.array(block_size, np.int64))
+    return region.contains(points // np.array(block_size, np.int64))

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from dvid_framework.api import (
     Answer,
     BadRequest,
-    FromPath,
+    Call,
     FromQuery,
     InstanceRequest,
+    Later,
     Pieces,
+    at_hand,
     binary,
     delete,
     empty,
     get,
+    point_read,
     post,
 )
 from dvid_roi import codec
 from dvid_roi.instance import RoiInstance
-from dvid_roi.mask import mask_pieces, parse_box
+from dvid_roi.mask import mask_parts, mask_pieces, parse_box
 from dvid_roi.model import Runs
 from dvid_roi.ops import points_inside, replace_runs
 from dvid_roi.partition import partition
+from dvid_roi.region import Region
 
 __all__ = ["ROUTES"]
 
 _JSON = "application/json"
 _BODY_BYTES = 64 << 20
 _FEW_RUNS = 50_000
+_FEW_BYTES = 64 << 10  # of points that are quicker looked up than a thread is asked
 _MOST_DIGITS = 9
 _Request = InstanceRequest[RoiInstance]
 
@@ -64,31 +71,42 @@ async def delete_roi(request: _Request) -> Answer:
     return empty()
 
 
-@get("/mask/{dims:str}/{size:str}/{offset:str}")
-async def get_mask(request: _Request, dims: FromPath[str], size: FromPath[str], offset: FromPath[str]) -> Answer:
+@point_read("/mask/{dims:str}/{size:str}/{offset:str}")
+def get_mask(call: Call) -> Answer:
     """Return a byte for each voxel of a box, 1 inside the ROI and 0 outside, x fastest, then y, z.
 
     Dims is `0_1_2`, size and offset are `x_y_z` in voxels, as in `mask/0_1_2/64_64_64/0_-32_10`. A mask has at most
     2^30 voxels.
     """
-    box = parse_box(dims, size, offset)
+    box, instance, version = parse_box(*call.segments[1:4]), cast(RoiInstance, call.instance), call.version
     if box is None:
         return binary(b"")
-    region = await request.run(request.instance.region, request.version)
-    pieces = mask_pieces(region, request.instance.settings.block_size, box)
-    return Pieces(pieces, request.server.pool, length=box.voxels)
+    assert version is not None
+
+    def make() -> Answer:
+        region, block_size = instance.region(version), instance.settings.block_size
+        few = mask_parts(region, block_size, box)
+        if few is not None:
+            return at_hand(call, *few)
+        return Pieces(mask_pieces(region, block_size, box), call.server.pool, length=box.voxels)
+
+    return Later(make, call.server.pool)
 
 
 @post("/ptquery", mutates=False)
 async def ask_points(request: _Request) -> Answer:
     """Tell for each voxel of the body, `[[x,y,z],...]`, whether it is inside: `[true,false,...]` in the same order."""
     body = await request.read_body(_BODY_BYTES)
+    instance, version = request.instance, request.version
 
-    def ask() -> bytes:
-        region, points = request.instance.region(request.version), codec.decode_points(body)
-        return codec.encode_answers(points_inside(region, request.instance.settings.block_size, points))
+    def ask(region: Region) -> Answer:
+        inside = points_inside(region, instance.settings.block_size, codec.decode_points(body))
+        return binary(codec.encode_answers(inside), _JSON)
 
-    return binary(await request.run(ask), _JSON)
+    known = instance.region_at_hand(version)
+    if known is not None and len(body) <= _FEW_BYTES:
+        return ask(known)
+    return await request.run(lambda: ask(instance.region(version)))
 
 
 @get("/partition")

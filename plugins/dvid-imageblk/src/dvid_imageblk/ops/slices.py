@@ -17,7 +17,15 @@ from dvid_framework.api import BadRequest
 from dvid_imageblk.ops.bounds import MOST_IMAGE_BYTES, bad_input
 from dvid_imageblk.ops.volumes import VolumeRead, checked_box
 
-__all__ = ["checked_oblique", "checked_slice", "image_slice", "isotropic_shape", "oblique_slice", "stacked_image"]
+__all__ = [
+    "checked_oblique",
+    "checked_slice",
+    "image_slice",
+    "isotropic_shape",
+    "oblique_slice",
+    "slice_image",
+    "stacked_image",
+]
 
 _MOST_SIDE = 1 << 16
 _MOST_OBLIQUE_BYTES = 256 << 20
@@ -68,12 +76,19 @@ def image_slice(read: VolumeRead, shape: Shape, image_format: Format, size: Shap
         image_format: the format.
         size: the slice whose number of rows and columns the image must have, if not that of the voxels.
     """
-    voxels: NDArray[Any] = shape.image_of(read.read(shape.box))
-    if size is not None:
+    return slice_image(read.read(shape.box), shape, image_format, size)
+
+
+def slice_image(
+    voxels: NDArray[Any], shape: Shape, image_format: Format, size: Shape | None = None
+) -> tuple[bytes, str]:
+    """Return the voxels (z, y, x, ...) of a slice as an image, and its content type; see `image_slice`."""
+    pixels = shape.image_of(voxels)
+    if size is not None and size.box.size != shape.box.size:
         across, down = size.dims.value
-        voxels = scale_image(voxels, size.box.size[down], size.box.size[across])
+        pixels = scale_image(pixels, size.box.size[down], size.box.size[across])
     with bad_input():
-        return encode_voxel_image(voxels, image_format)
+        return encode_voxel_image(pixels, image_format)
 
 
 def stacked_image(read: VolumeRead, box: Box, image_format: Format) -> tuple[bytes, str]:

@@ -11,7 +11,7 @@ import numpy as np
 from dvid_voxels import kernels
 from dvid_voxels.block_codec import Buffer, Codec
 from dvid_voxels.geometry import Box, Triple
-from dvid_voxels.tiling import block_coordinates, block_origins
+from dvid_voxels.tiling import block_origins
 from numpy.typing import NDArray
 
 from dvid_framework.api import ValueCache, View
@@ -25,8 +25,8 @@ __all__ = ["StoredRead"]
 
 _BATCH_BYTES = 4 << 20
 _MOST_BATCH = 256
-_FEW_BLOCKS = 8  # that are put together on the event loop
-_FEW_BYTES = 4 << 20
+_FEW_BLOCKS = 64  # that are put together on the event loop
+_FEW_BYTES = 1 << 20
 _CACHED_PART = 4  # a request for more than one part in so many of the cache goes past it
 
 
@@ -49,34 +49,45 @@ class StoredRead(VolumeRead):
     keep: bool = True
 
     def read(self, box: Box) -> NDArray[Any]:
+        places = places_of(box.blocks(self.block_size))
+        return self._put_together(box, places, *self._payloads(places, box.blocks(self.block_size)))
+
+    def _put_together(
+        self, box: Box, places: Sequence[Triple], payloads: Sequence[Buffer | None], codec: Codec
+    ) -> NDArray[Any]:
+        """Return the voxels of a box, of the blocks that it touches."""
         out = np.empty((*box.shape, *self.behind), self.voxels.data_type)
-        blocks = box.blocks(self.block_size)
-        shown = None if self.inside is None else self.inside(blocks)
-        coordinates = block_coordinates(box, self.block_size)
-        places = _places(coordinates)
-        payloads, codec = self._payloads(places, blocks)
+        shown = None if self.inside is None else self.inside(box.blocks(self.block_size))
         if shown is not None and not self.attenuation:
             kept = shown.ravel().tolist()
             payloads = [payload if keep else None for payload, keep in zip(payloads, kept, strict=True)]
-        origins = block_origins(coordinates, self.block_size, box.offset)
-        self._place(places, payloads, codec, origins, out)
+        origins = block_origins(places, self.block_size, box.offset)
+        with stored_blocks(self.scale, places):
+            kernels.read_voxel_blocks(payloads, origins, self.block_size, codec, out, self.background, THREADS)
         if shown is not None and self.attenuation:
             out[~per_voxel(shown, box, self.block_size)] >>= self.attenuation
         return out
 
     def at_hand(self, box: Box) -> Buffer | None:
+        if self.inside is None and box.size == self.block_size and box.is_aligned(self.block_size):
+            known = self.blocks_at_hand(places_of(box.blocks(self.block_size)))
+            if known is not None and known[0] is not None:
+                return known[0]  # just this block
+        if box.voxels * self.voxels.bytes > _FEW_BYTES:
+            return None
+        voxels = self.voxels_at_hand(box)
+        return None if voxels is None else voxels.data.cast("B")
+
+    def voxels_at_hand(self, box: Box) -> NDArray[Any] | None:
         blocks = box.blocks(self.block_size)
         if self.inside is not None or blocks.voxels > _FEW_BLOCKS:
             return None
-        known = self.blocks_at_hand(places_of(blocks))
-        if known is None:
-            return None
-        if len(known) == 1 and known[0] is not None and box.is_aligned(self.block_size):
-            return known[0]  # just this block
-        return self.read(box).data.cast("B")
+        places = places_of(blocks)
+        known = self.blocks_at_hand(places)
+        return None if known is None else self._put_together(box, places, known, "none")
 
     def blocks_at_hand(self, places: Sequence[Triple]) -> list[bytes | None] | None:
-        if len(places) * self.block_bytes > _FEW_BYTES or not self._is_cached(len(places)) or self.view.epoch is None:
+        if not self._is_cached(len(places)) or self.view.epoch is None:
             return None
         keys = [(self.instance, self.view.version, self.scale, place) for place in places]
         known = [found for found in self.cache.find(keys, self.view.epoch) if found is not None]
@@ -132,17 +143,6 @@ class StoredRead(VolumeRead):
         for row, block in zip(there, decoded, strict=True):
             voxels[row] = block if isinstance(block, bytes) else bytes(block)
         return voxels
-
-    def _place(
-        self,
-        places: Sequence[Triple],
-        payloads: Sequence[Buffer | None],
-        codec: Codec,
-        origins: NDArray[np.int64],
-        out: NDArray[Any],
-    ) -> None:
-        with stored_blocks(self.scale, places):
-            kernels.read_voxel_blocks(payloads, origins, self.block_size, codec, out, self.background, THREADS)
 
     def read_blocks(self, coordinates: NDArray[np.int64]) -> NDArray[Any]:
         places = _places(coordinates)

@@ -106,8 +106,13 @@ class VolumeRead(ABC):
         del box
         return None
 
+    def voxels_at_hand(self, box: Box) -> NDArray[Any] | None:
+        """Return the voxels of a box as `read` does if that takes no time worth a thread, else None."""
+        del box
+        return None
+
     def blocks_at_hand(self, places: Sequence[Triple]) -> list[bytes | None] | None:
-        """Return the voxels of a few blocks if all are in memory, None for one that was never written; else None."""
+        """Return the voxels of blocks if all are in memory, None for one that was never written; else None."""
         del places
         return None
 

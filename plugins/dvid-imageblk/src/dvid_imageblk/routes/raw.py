@@ -11,76 +11,89 @@ from dvid_voxels.shapes import Shape
 from dvid_framework.api import (
     Answer,
     BadRequest,
+    Call,
     FromPath,
     FromQuery,
+    Later,
     binary,
     empty,
-    get,
     holding_memory,
+    point_read,
     post,
     streamed,
 )
 from dvid_imageblk.codec import StoredForm
 from dvid_imageblk.ops.bounds import bad_input
 from dvid_imageblk.ops.ingest import BlockWrite, blocks_of_pieces, check_target
-from dvid_imageblk.ops.slices import checked_slice, image_slice, isotropic_shape, stacked_image
+from dvid_imageblk.ops.slices import checked_slice, image_slice, isotropic_shape, slice_image, stacked_image
 from dvid_imageblk.ops.volumes import WHOLE_BYTES, VolumeRead, checked_box
-from dvid_imageblk.routes.asked import NOT_DURABLE, ImageRequest, shape_of, volume_read, write_in_turn
+from dvid_imageblk.routes.asked import NOT_DURABLE, ImageRequest, instance_of, shape_of, volume_read, write_in_turn
 
 __all__ = ["ROUTES"]
 
 _COPIES = 4  # voxels, scaled ones, filtered pixels and compressed pixels
+_AT_ONCE_BYTES = 1 << 16  # of an image that is quicker made than a thread is asked
 
 
-async def _volume_answer(request: ImageRequest, read: VolumeRead, box: Box) -> Answer:
+def _volume_answer(call: Call, read: VolumeRead, box: Box) -> Answer:
     checked_box(box, read.block_size, read.voxels.bytes)
     size = read.voxels.bytes * box.voxels
     if size > WHOLE_BYTES:
-        return streamed(request, read.pieces(box), read.slab_bytes(box), size)
-    with request.throttled():
+        return streamed(call, read.pieces(box), read.slab_bytes(box), size)
+    with call.throttled():
         body = read.at_hand(box)
-        if body is None:
-            body = (await request.run(read.read, box)).data.cast("B")
-    return binary(body)
+    if body is not None:
+        return binary(body)
+
+    def make() -> Answer:
+        with call.throttled():
+            return binary(read.read(box).data.cast("B"))
+
+    return Later(make, call.server.pool)
 
 
-async def _stacked_answer(request: ImageRequest, read: VolumeRead, box: Box) -> Answer:
+def _stacked_answer(call: Call, read: VolumeRead, box: Box) -> Answer:
     width, height, depth = box.size
     if max(width, height * depth) > MOST_JPEG_SIDE:
         raise BadRequest(f"a JPEG has at most {MOST_JPEG_SIDE} rows and columns; this would have {height * depth} rows")
-    with request.throttled(), holding_memory(request, _COPIES * read.voxels.bytes * box.voxels):
-        return binary(*await request.run(stacked_image, read, checked_box(box, read.block_size, 1), Format("jpg")))
+    checked_box(box, read.block_size, 1)
+
+    def make() -> Answer:
+        with call.throttled(), holding_memory(call, _COPIES * read.voxels.bytes * box.voxels):
+            return binary(*stacked_image(read, box, Format("jpg")))
+
+    return Later(make, call.server.pool)
 
 
-async def _slice_answer(request: ImageRequest, read: VolumeRead, shape: Shape, image: str, isotropic: bool) -> Answer:
+def _slice_answer(call: Call, read: VolumeRead, shape: Shape, image: str, isotropic: bool) -> Answer:
+    """Answer with an image: at once if it is small and its blocks are in memory, else from a thread."""
     with bad_input():
         image_format = parse_format(image)
     checked_slice(shape, read)
-    source = isotropic_shape(shape, request.instance.settings.voxel_size) if isotropic else shape
-    with holding_memory(request, _COPIES * read.voxels.bytes * shape.box.voxels):
-        return binary(*await request.run(image_slice, read, source, image_format, shape))
+    source = isotropic_shape(shape, instance_of(call).settings.voxel_size) if isotropic else shape
+    if max(shape.box.voxels, source.box.voxels) * read.voxels.bytes <= _AT_ONCE_BYTES:
+        voxels = read.voxels_at_hand(source.box)
+        if voxels is not None:
+            return binary(*slice_image(voxels, source, image_format, shape))
+
+    def make() -> Answer:
+        with holding_memory(call, _COPIES * read.voxels.bytes * shape.box.voxels):
+            return binary(*image_slice(read, source, image_format, shape))
+
+    return Later(make, call.server.pool)
 
 
-async def _answer(request: ImageRequest, shape: Shape, image: str = "", isotropic: bool = False) -> Answer:
-    read = volume_read(request)
+def _answer(call: Call, image: str = "", isotropic: bool = False) -> Answer:
+    shape, read = shape_of(*call.segments[1:4]), volume_read(call)
     if shape.dims.is_plane:
-        return await _slice_answer(request, read, shape, image, isotropic)
+        return _slice_answer(call, read, shape, image, isotropic)
     if image in ("jpg", "jpeg"):
-        return await _stacked_answer(request, read, shape.box)
-    return await _volume_answer(request, read, shape.box)
+        return _stacked_answer(call, read, shape.box)
+    return _volume_answer(call, read, shape.box)
 
 
-@get("/raw/{dims:str}/{size:str}/{offset:str}", also=())
-async def raw(
-    request: ImageRequest,
-    dims: FromPath[str],
-    size: FromPath[str],
-    offset: FromPath[str],
-    scale: FromQuery[str | None] = None,
-    roi: FromQuery[str | None] = None,
-    attenuation: FromQuery[str | None] = None,
-    throttle: FromQuery[str | None] = None,
-) -> Answer:
+@point_read("/raw/{dims:str}/{size:str}/{offset:str}", also=())
+def raw(call: Call) -> Answer:
     """Return the voxels of a box or of a slice.
 
     dims is 0_1_2 for a box, or xy, xz, yz (also 0_1, 0_2, 1_2) for a slice; size has three numbers or two, offset the
@@ -90,30 +103,25 @@ async def raw(
     bits instead. scale: size and offset are voxels of that scale, in instances that have several. throttle=on: 503 if
     too many such requests run.
     """
-    del scale, roi, attenuation, throttle
-    return await _answer(request, shape_of(dims, size, offset))
+    return _answer(call)
 
 
-@get("/raw/{dims:str}/{size:str}/{offset:str}/{image:str}", also=())
-async def raw_format(
-    request: ImageRequest, dims: FromPath[str], size: FromPath[str], offset: FromPath[str], image: FromPath[str]
-) -> Answer:
+@point_read("/raw/{dims:str}/{size:str}/{offset:str}/{image:str}", also=())
+def raw_format(call: Call) -> Answer:
     """Return a slice in an image format: png, jpg, jpg:80 (quality), tif or bmp; a box as jpg, its planes stacked."""
-    return await _answer(request, shape_of(dims, size, offset), image)
+    return _answer(call, call.segments[4])
 
 
-@get("/isotropic/{dims:str}/{size:str}/{offset:str}", also=())
-async def isotropic(request: ImageRequest, dims: FromPath[str], size: FromPath[str], offset: FromPath[str]) -> Answer:
+@point_read("/isotropic/{dims:str}/{size:str}/{offset:str}", also=())
+def isotropic(call: Call) -> Answer:
     """Return voxels as raw does; a slice is scaled so that its pixels are as wide as high, by VoxelSize."""
-    return await _answer(request, shape_of(dims, size, offset), isotropic=True)
+    return _answer(call, isotropic=True)
 
 
-@get("/isotropic/{dims:str}/{size:str}/{offset:str}/{image:str}", also=())
-async def isotropic_format(
-    request: ImageRequest, dims: FromPath[str], size: FromPath[str], offset: FromPath[str], image: FromPath[str]
-) -> Answer:
+@point_read("/isotropic/{dims:str}/{size:str}/{offset:str}/{image:str}", also=())
+def isotropic_format(call: Call) -> Answer:
     """Return a scaled slice in an image format."""
-    return await _answer(request, shape_of(dims, size, offset), image, isotropic=True)
+    return _answer(call, call.segments[4], isotropic=True)
 
 
 def _encode(pieces: Sequence[bytes], read: VolumeRead, box: Box, form: StoredForm) -> BlockWrite:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from dvid_labels import LabelFormatError
+from dvid_voxels.errors import BlockFormatError, damage
 from dvid_voxels.geometry import GeometryError, Triple
+from dvid_voxels.limits import MOST_BLOCKS, MOST_BYTES, MOST_IMAGE_BYTES, MOST_LISTED, THREADS
 
 from dvid_framework.api import BadRequest, CorruptValue
 
@@ -23,18 +23,8 @@ __all__ = [
     "stored_blocks",
 ]
 
-MOST_BYTES = 3 << 30
-"""Raw bytes of a volume that is asked for."""
-MOST_IMAGE_BYTES = 1 << 30
-"""Raw bytes of a slice that is asked for as an image."""
-MOST_BLOCKS = 1 << 20
-"""Blocks of a subvolume, or of a body."""
-MOST_LISTED = 100_000
-"""Blocks that are asked for one by one."""
 MOST_POINTS = 1_000_000
 """Points of one request."""
-THREADS = max(1, min(4, os.cpu_count() or 1))
-"""Threads of one kernel."""
 
 
 @contextmanager
@@ -46,7 +36,7 @@ def bad_input() -> Iterator[None]:
     """
     try:
         yield
-    except (LabelFormatError, GeometryError) as error:
+    except (BlockFormatError, GeometryError) as error:
         raise BadRequest(str(error)) from error
 
 
@@ -63,9 +53,8 @@ def stored_blocks(scale: int, coordinates: Sequence[Triple]) -> Iterator[None]:
     """
     try:
         yield
-    except LabelFormatError as error:
-        where = "" if error.payload is None else f" {tuple(int(n) for n in coordinates[error.payload])}"
-        raise CorruptValue(f"the stored block{where} of scale {scale} is damaged: {error}") from error
+    except BlockFormatError as error:
+        raise CorruptValue(damage(error, scale, coordinates)) from error
 
 
 def parse_scale(text: str | None) -> int:

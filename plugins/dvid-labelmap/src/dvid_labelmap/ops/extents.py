@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-from dvid_voxels.extents import Extents
+from dvid_voxels.extents import Extents, encode_extents
 
 from dvid_framework.api import Txn, VersionRecord
 from dvid_labelmap.keys import EXTENTS
@@ -13,20 +12,12 @@ from dvid_labelmap.keys import EXTENTS
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
 
-__all__ = ["read_extents", "set_extents", "write_extents"]
-
-_decode = msgspec.msgpack.Decoder(Extents).decode
-_encode = msgspec.msgpack.Encoder().encode
-
-
-def read_extents(value: memoryview | bytes) -> Extents:
-    """Read a stored record."""
-    return _decode(value)
+__all__ = ["set_extents", "write_extents"]
 
 
 def write_extents(txn: Txn, extents: Extents) -> None:
     """Store a version's own extents."""
-    txn.put(EXTENTS, _encode(extents))
+    txn.put(EXTENTS, encode_extents(extents))
 
 
 def set_extents(instance: LabelMapInstance, version: VersionRecord, txn: Txn, extents: Extents) -> None:

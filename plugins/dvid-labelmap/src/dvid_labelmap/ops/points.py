@@ -13,6 +13,7 @@ from dvid_labels.block_cache import State
 from dvid_labels.kernels import BlockCache
 from dvid_labels.types import Labels
 from dvid_voxels.geometry import INT32_MAX, INT32_MIN, Triple, parse_triple
+from dvid_voxels.kernels import json_points
 from numpy.typing import NDArray
 
 from dvid_framework.api import BadRequest, View
@@ -52,7 +53,7 @@ def parse_points(body: bytes, md5: str | None = None) -> NDArray[np.int64]:
     # Counted before they are made: a point takes far more memory than its text.
     if body.count(b"[") > MOST_POINTS + 1:
         raise BadRequest(f"at most {MOST_POINTS} points can be asked for at once")
-    points = kernels.json_points(body, MOST_POINTS)
+    points = json_points(body, MOST_POINTS)
     if points is not None:
         return points
     try:

@@ -84,6 +84,7 @@ async def specificblocks(
     level, word = parse_scale(scale), _checked(compression)
     with bad_input():
         coordinates = parse_block_list(blocks or "", MOST_LISTED)
+    request.call.note(num_blocks=len(coordinates))
     if not coordinates:
         return empty()
     return _stream(request, listed_blocks(request.view, level, coordinates), level, word, None)

@@ -196,6 +196,24 @@ def test_tables_that_are_too_large_are_not_kept(server, neurons) -> None:
     assert neurons.ask({"a": 3}) == sorted({1, *expected[1]})
 
 
+def test_writes_of_a_branch_leave_the_tables_of_others(server, neurons, monkeypatch: pytest.MonkeyPatch) -> None:
+    neurons.put(1, {"a": 1}).ok()
+    neurons.client.commit(neurons.uuid)
+    versions = [neurons.uuid, *(neurons.client.child(neurons.uuid, branch) for branch in ("one", "two"))]
+    root, one, two = (type(neurons)(neurons.client, uuid) for uuid in versions)
+    for version in (root, one, two):
+        assert version.ask({"a": 1}) == [1]
+    tables = server.server.instances.get(server.server.repos.find(neurons.uuid)[0], "nj").tables
+    read: list[int] = []
+    reading = tables.read
+    monkeypatch.setattr(tables, "read", lambda *args: (read.append(args[1]), reading(*args))[1])
+    for number in range(2, 6):
+        one.put(number, {"a": 1}).ok()
+        assert one.ask({"a": 1}) == list(range(1, number + 1))
+        assert (root.ask({"a": 1}), two.ask({"a": 1})) == ([1], [1])
+    assert read == []
+
+
 @pytest.mark.crash
 def test_what_was_acknowledged_survives_kills(neurons, dvid_process: ProcessFactory, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("DVID_LOAD_PLUGINS", "neuronjson")

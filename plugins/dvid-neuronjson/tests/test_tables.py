@@ -67,16 +67,7 @@ def test_what_nobody_told_leaves_a_table_behind(tables: Tables) -> None:
     assert numbers_of(tables, 12) == [1, 2, 3, 9]
 
 
-def test_other_versions_pass_by_where_epochs_count_them(tables: Tables) -> None:
-    tables.tell(7, step(10, 11, OTHER, 50))
-    tables.tell(7, step(12, 13, MINE, 3))
-    tables.tell(7, step(11, 12, OTHER, 51))
-    assert numbers_of(tables, 13) == [1, 2, 3]
-    tables.tell(7, step(13, 14, OTHER, 52))
-    assert numbers_of(tables, 14) == [1, 2, 3]
-
-
-def test_other_versions_pass_by_where_epochs_do_not_count_them(tables: Tables) -> None:
+def test_other_versions_pass_by(tables: Tables) -> None:
     tables.tell(7, step(10, 11, OTHER, 50))
     assert numbers_of(tables, 10) == [1, 2]
     tables.tell(7, step(10, 12, MINE, 3))

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import pytest
+from dvid_labelgraph.keys import edge_key, reverse_key, vertex_key
 
 Vertices = dict[int, float]
 Edges = dict[tuple[int, int], float]
@@ -193,6 +194,23 @@ def test_a_random_walk(server, graph) -> None:
             server.restart()
             for one, _, _ in versions:
                 one.client = server.client
+
+
+def test_damage_is_named(server, graph) -> None:
+    graph.post("subgraph", graph_of(FIVE, FOUR)).ok()
+    repo, version = server.server.repos.find(graph.uuid)
+    instance = server.server.instances.get(repo, "lg")
+    assert list(instance.check(version)) == []
+    with instance.begin(version) as txn:
+        txn.delete(vertex_key(1))
+        txn.delete(reverse_key(2, 3))
+        txn.delete(edge_key(3, 4))
+    assert sorted(instance.check(version)) == [
+        "the edge between 1 and 2 lacks a vertex",
+        "the edge between 1 and 3 lacks a vertex",
+        "the edge between 2 and 3 is another one seen from 3",
+        "the edge between 3 and 4 is not seen from 3",
+    ]
 
 
 def test_long_graphs_are_sent_in_pieces(graph) -> None:

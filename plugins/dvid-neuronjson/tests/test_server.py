@@ -11,6 +11,8 @@ import tarfile
 
 import pytest
 from dvid_neuronjson.batches import decode_keys, decode_pairs, encode_pairs
+from dvid_neuronjson.codec import encode_neuron
+from dvid_neuronjson.keys import type_key
 
 
 def batch(**neurons: str) -> bytes:
@@ -223,6 +225,22 @@ def test_an_unversioned_instance_has_one_state(neurons) -> None:
     child.put(2, {"a": 1}).ok()
     flat.put(3, {"a": 1}).ok()
     assert sorted(flat.ask({"a": 1})) == sorted(child.ask({"a": 1})) == [1, 2, 3]
+
+
+def test_damage_is_named(server, neurons) -> None:
+    for number in (5, 6, 7):
+        neurons.put(number, {"a": 1}).ok()
+    repo, version = server.server.repos.find(neurons.uuid)
+    instance = server.server.instances.get(repo, "nj")
+    assert list(instance.check(version)) == []
+    with instance.begin(version) as txn:
+        txn.put(type_key(5), b"\x01")
+        txn.put(type_key(6), encode_neuron({"bodyid": 66}))
+        txn.put(type_key(7), encode_neuron({"bodyid": 7})[:-1])
+    found = list(instance.check(version))
+    assert [sentence.split()[1] for sentence in found] == ["5", "6", "7"]
+    assert neurons.get("key/5").status == 500
+    assert neurons.get("all").status == 500, "what another wrote is not taken from memory"
 
 
 @pytest.mark.fuzz

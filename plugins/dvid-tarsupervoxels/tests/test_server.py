@@ -12,6 +12,7 @@ import tarfile
 import threading
 
 import pytest
+from dvid_tarsupervoxels.keys import data_key
 
 from dvid_framework.testing.pytest_plugin import ProcessFactory
 
@@ -151,6 +152,19 @@ def test_another_extension_hides_files(tars) -> None:
     assert tars.post("info", b"x").status == 400
     tars.post("info", {"Extension": "dat"}).ok()
     assert tars.get("supervoxel/1").body == b"as dat"
+
+
+def test_damage_is_named(server, tars) -> None:
+    tars.post("load", tar_of({"1.dat": b"one", "2.dat": b"two"})).ok()
+    repo, version = server.server.repos.find(tars.uuid)
+    instance = server.server.instances.get(repo, "ts")
+    assert list(instance.check(version)) == []
+    with instance.begin(version) as txn:
+        txn.put_shared(data_key(1, "dat"), b"longer")
+        txn.delete_shared(data_key(2, "dat"))
+    assert list(instance.check(version)) == [f"the data of supervoxel {one} is not what was stored" for one in (1, 2)]
+    tars.bodies(b1=[1, 2])
+    assert tars.get("tarfile/1").status == 500
 
 
 def test_a_random_walk(server, tars) -> None:

@@ -43,6 +43,15 @@ class Stored:
         value = self._view.get(edge_key(one, other))
         return None if value is None else float(_unpack(value)[0])
 
+    def reverse(self, one: int, other: int) -> float | None:
+        """Return the weight of an edge as its larger vertex has it; None if it is not there."""
+        value = self._view.get(reverse_key(one, other))
+        return None if value is None else float(_unpack(value)[0])
+
+    def reversed_edges(self) -> Iterator[Ends]:
+        """Yield all edges as their larger vertices have them: these come first."""
+        return map(ends_of_key, self._view.keys(b"r", b"s"))
+
     def vertices(self) -> Iterator[tuple[int, float]]:
         """Yield all vertices with their weights, in order."""
         for key, value in self._view.scan(b"v", b"w"):

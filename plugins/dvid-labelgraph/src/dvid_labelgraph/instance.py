@@ -53,6 +53,19 @@ class GraphInstance(Instance):
             txn.emit(action)
             txn.mark_internal()
 
+    def check(self, version: VersionRecord) -> Iterator[str]:
+        """Yield a sentence for each edge that lacks a vertex, or is not the same seen from both."""
+        with self.view(version) as view:
+            stored = Stored(view)
+            for (one, other), weight in stored.edges():
+                if stored.weight(one) is None or stored.weight(other) is None:
+                    yield f"the edge between {one} and {other} lacks a vertex"
+                if stored.reverse(one, other) != weight:
+                    yield f"the edge between {one} and {other} is another one seen from {other}"
+            for larger, smaller in stored.reversed_edges():
+                if stored.edge(smaller, larger) is None:
+                    yield f"the edge between {smaller} and {larger} is not seen from {smaller}"
+
     def read_properties(self, view: View, request: Request, name: str) -> bytes:
         """Return the answer to a transaction that reads properties."""
         locked = self.numbers.look_at(dict.fromkeys(vertex for vertex, _ in request.numbers))

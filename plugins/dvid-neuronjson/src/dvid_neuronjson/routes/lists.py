@@ -8,7 +8,7 @@ from dvid_framework.api import Answer, FromPath, FromQuery, get, json_answer
 from dvid_neuronjson import ops
 from dvid_neuronjson.answers import Buffer, gzipped, json_list
 from dvid_neuronjson.instance import Reading
-from dvid_neuronjson.keys import NEURONS, id_of_key, parse_bound, range_of
+from dvid_neuronjson.keys import LARGEST, id_of_key, parse_bound, range_of
 from dvid_neuronjson.model import Shown
 from dvid_neuronjson.routes.common import JSON, Request, reading, stream
 
@@ -55,19 +55,15 @@ def _keys(state: Reading, first: int, last: int) -> Iterator[bytes]:
             if numbers:
                 yield b'"%b"' % '","'.join(map(str, numbers)).encode()
         return
-    bounds = NEURONS if first == 0 else range_of(first, last)
-    for key in state.view.keys(*(bounds if first == 0 and last >= _ALL else range_of(first, last))):
+    for key in state.view.keys(*range_of(first, last)):
         yield b'"%d"' % id_of_key(key)
-
-
-_ALL = (1 << 64) - 1
 
 
 @get("/keys", also=("HEAD", "POST"))
 async def list_keys(request: Request) -> Answer:
     """Return the numbers of all neurons as a JSON list of texts, in order of the numbers."""
     state = await request.run(request.instance.glance, request.version)
-    return await stream(request, JSON, state, lambda: json_list(_keys(state, 0, _ALL)))
+    return await stream(request, JSON, state, lambda: json_list(_keys(state, 0, LARGEST)))
 
 
 @get("/keyrange/{first:str}/{last:str}", also=("HEAD", "POST"))

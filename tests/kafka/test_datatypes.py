@@ -55,3 +55,23 @@ def test_labelmap_tells_merges_twice_and_new_labels_alone(broker: Broker, client
     assert (second["Action"], second["Target"], second["Labels"]) == ("merge-complete", 1, [2])
     assert (second["User"], second["App"]) == ("ann", "test")
     assert (labels["Action"], labels["Start Label"], labels["End Label"]) == ("post-nextlabel", 3, 7)
+
+
+def test_neurons_and_files_of_supervoxels_tell_what_was_done_and_nothing_that_was_refused(
+    broker: Broker, client: Client
+) -> None:
+    root = client.new_repo()
+    client.new_instance(root, "neuronjson", "nj")
+    client.new_instance(root, "tarsupervoxels", "ts", Extension="dat")
+    assert client.post(f"/api/node/{root}/nj/key/7?u=ann", b'{"bodyid":8}').status == 400
+    client.post(f"/api/node/{root}/nj/key/7?u=ann", b'{"bodyid":7,"a":1}').ok()
+    client.delete(f"/api/node/{root}/nj/key/7").ok()
+    posted, deleted = told(broker, client, root, "nj", 2)
+    assert (posted["Action"], posted["Key"], posted["Bytes"]) == ("postneuronjson", "7", 18)
+    assert (posted["User"], posted["UUID"]) == ("ann", root)
+    assert (deleted["Action"], deleted["Key"]) == ("deleteneuronjson", "7")
+    assert client.post(f"/api/node/{root}/ts/load", b"junk").status == 400
+    client.post(f"/api/node/{root}/ts/supervoxel/5?u=ann", b"mesh").ok()
+    (stored,) = told(broker, client, root, "ts", 1)
+    assert [stored] == client.json(f"/api/node/{root}/ts/mutations")
+    assert (stored["Action"], stored["Supervoxel"], stored["Bytes"], stored["User"]) == ("post", 5, 4, "ann")

@@ -128,12 +128,13 @@ class Rows:
         Raises:
             TooLarge: the unit is over its limit.
         """
+        keys, values = [], []
         for key in self._changed:
-            owners = key[:1] == OWNERS
-            row = self._owners[key] if owners else self._items[key]
+            row = self._owners[key] if key[:1] == OWNERS else self._items[key]
             if row or key[:1] == BLOCK:
-                value = encode_owners(self._owners[key]) if owners else encode_row(self._items[key])
-                self._txn.put(key, value)
+                keys.append(key)
+                values.append(encode_owners(self._owners[key]) if key[:1] == OWNERS else encode_row(self._items[key]))
             elif key in self._there:
                 self._txn.delete(key)
+        self._txn.put_many(keys, values)
         self._changed.clear()

@@ -9,7 +9,8 @@ x, y, z and n uint64. All numbers are little-endian.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from struct import Struct
+from itertools import accumulate, chain
+from struct import Struct, pack, unpack_from
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -30,9 +31,26 @@ __all__ = [
 ]
 
 _HEAD = Struct("<II")
-_ONE = Struct("<II3iIIB")
 _FORMAT = 1
+_FEW = 32  # so many are encoded sooner by themselves than as arrays
 Flags: TypeAlias = NDArray[np.bool_]
+
+
+def few_items(value: bytes | memoryview) -> Items | None:
+    """Return the elements of a row by their places; None if they are more than a few."""
+    _, count = _HEAD.unpack_from(value)
+    if count > _FEW:
+        return None
+    numbers = unpack_from(f"<{3 * count}i{2 * count}I{count}B", value, _HEAD.size)
+    text, start = bytes(memoryview(value)[_HEAD.size + 21 * count :]), 0
+    found: Items = {}
+    places, ends = numbers[: 3 * count], numbers[3 * count : 4 * count]
+    heads, kinds = numbers[4 * count : 5 * count], numbers[5 * count :]
+    triples = zip(places[::3], places[1::3], places[2::3], strict=True)
+    for place, end, head, kind in zip(triples, ends, heads, kinds, strict=True):
+        found[place] = Item(kind, text[start:end], head)
+        start = end + 1
+    return found
 
 
 def text_of(value: bytes | memoryview) -> memoryview:
@@ -82,9 +100,6 @@ class Row:
 
     def items(self) -> Items:
         """Return the elements by their places."""
-        if len(self.kinds) == 1:
-            ((x, y, z),) = self.positions.tolist()
-            return {(x, y, z): Item(int(self.kinds[0]), bytes(self._text), int(self._heads[0]))}
         found: Items = {}
         start, text = 0, bytes(self._text)
         columns = (self.positions.tolist(), self._ends.tolist(), self._heads.tolist(), self.kinds.tolist())
@@ -157,10 +172,15 @@ def encode_columns(parts: Sequence[Columns]) -> bytes:
 
 def encode_items(items: Items) -> bytes:
     """Return a row of elements."""
-    if len(items) == 1:
-        ((place, (kind, text, head)),) = items.items()
-        return _ONE.pack(_FORMAT, 1, *place, len(text), head, kind) + text
-    return encode_columns([Columns.of(items)])
+    count = len(items)
+    if count > _FEW:
+        return encode_columns([Columns.of(items)])
+    kinds, texts, heads = zip(*items.values(), strict=True) if items else ((), (), ())
+    ends = accumulate(map(len, texts), lambda end, length: end + 1 + length)
+    places = chain.from_iterable(items)
+    return pack(f"<II{3 * count}i{2 * count}I{count}B", _FORMAT, count, *places, *ends, *heads, *kinds) + b",".join(
+        texts
+    )
 
 
 def encode_owners(owners: Mapping[Position, int]) -> bytes:

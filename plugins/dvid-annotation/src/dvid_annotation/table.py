@@ -7,11 +7,9 @@ from collections.abc import Iterator, MutableMapping
 import numpy as np
 
 from dvid_annotation.model import Item, Position
-from dvid_annotation.stored import Columns, Row, encode_columns, encode_items
+from dvid_annotation.stored import Columns, Row, encode_columns, encode_items, few_items
 
 __all__ = ["Table", "decode_items", "encode_row"]
-
-_FEW = 32
 
 
 class Table(MutableMapping[Position, Item]):
@@ -68,8 +66,8 @@ class Table(MutableMapping[Position, Item]):
 
 def decode_items(value: bytes | memoryview) -> MutableMapping[Position, Item]:
     """Return the elements of a row by their places, to be changed."""
-    row = Row(value)
-    return row.items() if len(row) <= _FEW else Table(row)
+    few = few_items(value)
+    return Table(Row(value)) if few is None else few
 
 
 def encode_row(items: MutableMapping[Position, Item]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from dvid_labelsz.ranks import (
     rank_key,
 )
 
-__all__ = ["add_changes", "by_type", "counts_of", "rows_of", "summed"]
+__all__ = ["add_changes", "by_type", "counts_of", "rows_of", "summed", "write_rows"]
 
 _AT_ONCE = 4096
 
@@ -88,8 +88,7 @@ def add_changes(view: View, txn: Txn, labels: Labels, changes: Counts) -> None:
             rows[key].pop(label, None)
         pairs = enumerate(zip(by_type(before), by_type(since), strict=True))
         moves += [(kind, label, old, new) for kind, (old, new) in pairs if old != new]
-    for key, row in rows.items():
-        _write(txn, key, encode_counts(row) if row else b"")
+    write_rows(txn, {key: encode_counts(row) if row else b"" for key, row in rows.items()})
     _move(view, txn, moves)
 
 
@@ -98,11 +97,13 @@ def _read(view: View, keys: Iterable[bytes]) -> Iterator[tuple[bytes, memoryview
     return zip(names, view.multi_get(names), strict=True)
 
 
-def _write(txn: Txn, key: bytes, value: bytes) -> None:
-    if value:
-        txn.put(key, value)
-    else:
-        txn.delete(key)
+def write_rows(txn: Txn, rows: Mapping[bytes, bytes]) -> None:
+    """Put rows, and delete those that are empty."""
+    there = [key for key, value in rows.items() if value]
+    txn.put_many(there, [rows[key] for key in there])
+    for key, value in rows.items():
+        if not value:
+            txn.delete(key)
 
 
 def _move(view: View, txn: Txn, moves: Sequence[tuple[int, int, int, int]]) -> None:
@@ -115,8 +116,7 @@ def _move(view: View, txn: Txn, moves: Sequence[tuple[int, int, int, int]]) -> N
     for kind, label, _, new in moves:
         if new:
             rows[rank_key(kind, new, label)][label] = new
-    for key, row in rows.items():
-        _write(txn, key, encode_rank(row) if row else b"")
+    write_rows(txn, {key: encode_rank(row) if row else b"" for key, row in rows.items()})
 
 
 def rows_of(labels: Labels, counts: Counts) -> dict[bytes, bytes]:

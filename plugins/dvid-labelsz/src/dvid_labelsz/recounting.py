@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dvid_framework.api import LabelledPoints, VersionRecord
-from dvid_labelsz.counting import rows_of
+from dvid_labelsz.counting import rows_of, write_rows
 from dvid_labelsz.model import COUNTED, MOST, Counts, Labels
 from dvid_labelsz.ranks import COUNTS, MARK, RANKS
 
@@ -71,10 +71,6 @@ def _replace(instance: LabelSizeInstance, version: VersionRecord, rows: dict[byt
     while some := list(islice(left, _ROWS_AT_ONCE)):
         # The version may have been committed since the beginning; half a count must not stay in it.
         with instance.begin(version, lift_lock=True, durable=False) as txn:
-            for key, value in some:
-                if value:
-                    txn.put(key, value)
-                else:
-                    txn.delete(key)
+            write_rows(txn, dict(some))
             txn.emit("reload-part")
             txn.mark_internal()

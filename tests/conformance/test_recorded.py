@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("DVID_CONFORMANCE", ROOT.parent / "shared" / "conformance"))
 TOKEN = "peer"
 # What must pass whole: lists of `expected/`, each of which has all of the earlier ones, and folders of `cases/`.
-LISTS = ("04-proofreading",)
+LISTS = ("06-objects",)
 FOLDERS = ("annotation", "auth", "imageblk", "imagetile", "labelsz", "neuronjson", "tarsupervoxels")
 
 pytestmark = pytest.mark.conformance

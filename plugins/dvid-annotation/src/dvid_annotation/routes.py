@@ -75,13 +75,15 @@ async def _change(request: AnnotationRequest, work: Callable[[Edit, View, Txn], 
 
     def run() -> None:
         instance, version = request.instance, request.version
-        with instance.lock, request.begin() as txn, instance.view(version) as view:
+        with instance.lock, request.begin(durable=False) as txn, instance.view(version) as view:
             instance.keep_block_size()
             edit = instance.edit(view, txn, version)
             work(edit, view, txn)
             edit.rows.write()
             if request.query.get("kafkalog") == "off":
                 txn.mark_internal()
+        if txn.number:
+            instance.log.make_durable(txn.number)  # without the lock: one fsync serves all who wait
 
     await request.run(run)
     return empty()

@@ -11,13 +11,16 @@ import msgspec
 from dvid_framework.api import (
     Answer,
     BadRequest,
+    Call,
     FromPath,
     FromQuery,
     InstanceRequest,
     Pieces,
+    View,
     binary,
     empty,
     get,
+    point_read,
     post,
 )
 from dvid_labelsz.counting import by_type, counts_of
@@ -73,27 +76,25 @@ def _ranks(request: _Request, kind: str, least: int, first: int, most: int) -> I
             yield _rows("Size", labels[part].tolist(), counts[part].tolist())
 
 
-def _counts(request: _Request, kind: str, labels: list[int]) -> Iterator[bytes]:
+def _counts(view: View, kind: str, labels: list[int]) -> Iterator[bytes]:
     for at in range(0, len(labels), _AT_ONCE):
         some = labels[at : at + _AT_ONCE]
         if kind == VOXELS:
             numbers = [0] * len(some)
         else:
             column = RANKED.index(kind)
-            numbers = [by_type(counts)[column] for counts in counts_of(request.view, some)]
+            numbers = [by_type(counts)[column] for counts in counts_of(view, some)]
         yield _rows(kind, some, numbers)
 
 
-@get("/count/{label:str}/{kind:str}")
-async def count(request: _Request, label: FromPath[str], kind: FromPath[str]) -> Answer:
+@point_read("/count/{label:str}/{kind:str}")
+def count(call: Call) -> Answer:
     """Return how many elements of a type a label has: `{"Label": 21847, "PreSyn": 81}`; 0 for an unknown label."""
+    _, label, kind = call.segments[:3]
     name, number = parse_type(kind), _number(label, "a label", _MOST_LABEL)
-
-    def made() -> bytes:
-        request.instance.check_counted(request.view)
-        return b"".join(_counts(request, name, [number]))
-
-    return binary(await request.run(made), _JSON)
+    assert isinstance(call.instance, LabelSizeInstance)
+    call.instance.check_counted(call.view)
+    return binary(b"".join(_counts(call.view, name, [number])), _JSON)
 
 
 @get("/counts/{kind:str}")
@@ -103,7 +104,7 @@ async def counts(request: _Request, kind: FromPath[str]) -> Answer:
     labels: list[int] = await request.read_json(_Labels, _BODY_BYTES)
     if labels and max(labels) > _MOST_LABEL:
         raise BadRequest(f"labels are integers from 0 to {_MOST_LABEL}")
-    return await _listed(request, lambda: _counts(request, name, labels))
+    return await _listed(request, lambda: _counts(request.view, name, labels))
 
 
 @get("/top/{n:str}/{kind:str}")

@@ -269,3 +269,27 @@ def test_what_labels_did_is_told_to_consumers_of_messages(labelled: Any) -> None
     assert found["element-delete"] == {"Action": "element-delete", "Point": [1, 1, 1]}
     assert not [field for entry in found.values() for field in entry if field.startswith("_")]
     assert {"mutate-block", "merge"} <= instance.datatype.announced
+
+
+def test_a_block_that_both_sides_of_a_merge_changed_is_settled_by_posting_it(labelled: Any) -> None:
+    client = labelled.client
+    labelled.labels("paint/1", [[0, 0, 0], [1, 0, 0], [9, 0, 0]])
+    labelled.post("elements", ELEMENTS).ok()
+    client.commit(labelled.uuid)
+    sides = [labelled.at(client.child(labelled.uuid)), labelled.at(client.child(labelled.uuid, "right"))]
+    for number, side in enumerate(sides):
+        here, there = [5 + number, 1, 1], [64 * 9 + number, 1, 1]
+        side.post("elements", [{"Pos": here, "Tags": ["a"]}, *([{"Pos": there, "Tags": ["b"]}] * number)]).ok()
+        client.commit(side.uuid)
+    body = {"mergeType": "conflict-free", "parents": [side.uuid for side in sides], "note": ""}
+    both = labelled.at(client.post(f"/api/repo/{labelled.uuid}/merge", body).ok().json()["child"])
+    assert both.get("all-elements").status == 409
+    assert both.post("elements", [{"Pos": [7, 1, 1]}]).status == 409
+    assert both.places("elements/64_64_64/64_0_0") == [[70, 1, 1]]
+    assert both.places("tag/b") == [[577, 1, 1]]
+    both.post("blocks", {"0,0,0": [{"Pos": [5, 1, 1], "Tags": ["a"]}, {"Pos": [6, 1, 1]}]}).ok()
+    both.reload()
+    assert both.places("elements/1000_9_9/0_0_0") == [[5, 1, 1], [6, 1, 1], [70, 1, 1], [577, 1, 1]]
+    assert both.places("tag/a") == [[5, 1, 1], [70, 1, 1]]
+    assert lists_of(both) == {1: [[5, 1, 1], [6, 1, 1], [70, 1, 1], [577, 1, 1]]}
+    assert both.problems() == []

@@ -17,6 +17,7 @@ from dvid_labelmap.ops.chunk_cache import CachedChunks, ChunkCache
 
 __all__ = ["StoredRun", "read_run"]
 
+_FEW_CHUNKS = 4
 _MOST_CHUNKS = 4096  # that are held at once for one look-up
 
 
@@ -186,8 +187,13 @@ def read_run(view: View, version: int, record: RunRecord) -> Mapping:
     Raises:
         CorruptValue: it is damaged.
     """
-    run = StoredRun(view, version, record, ChunkCache(0))
-    source, target = run.read(view, 0, record.chunks)
+    if record.chunks <= _FEW_CHUNKS and not record.former:  # as of each small change: found without a scan
+        values = view.multi_get([mapping_chunk_key(version, record.slot, number) for number in range(record.chunks)])
+        with damaged_mapping():
+            source, target = kernels.decode_mapping([value for value in values if value is not None])
+    else:
+        run = StoredRun(view, version, record, ChunkCache(0))
+        source, target = run.read(view, 0, record.chunks)
     if len(source) != record.entries:
         raise CorruptValue("a run of the mappings is damaged: it has not as many entries as it should have")
     return source, target

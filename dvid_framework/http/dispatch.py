@@ -22,6 +22,7 @@ from dvid_framework.http.auth import check_local_mutation, has_admin_token
 from dvid_framework.http.call import CALL, Call, ClientGone, parse_query
 from dvid_framework.http.errors import error_answer, page_not_found
 from dvid_framework.http.following import Afterwards, must_wait
+from dvid_framework.http.large_answers import LEAST_BYTES, LargeAnswers
 from dvid_framework.http.pages import page_headers
 from dvid_framework.http.places import Place, Places
 from dvid_framework.http.table import MOUNT, Bound, CoreTable, TypeTable, allow
@@ -73,6 +74,7 @@ class Dispatch:
         self._web_client = server.web_client
         self._pages = [*pages, ["schema"]]
         self.documentation = documentation
+        self._large = LargeAnswers()
         self._asks_first = self._guard is not None or self._cors is not None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -87,7 +89,7 @@ class Dispatch:
             begun = self._new_call(scope["method"], raw, scope["query_string"], list(scope["headers"]))
         call, answer = begun.call, begun.answer
         extra = () if self._cors is None else self._cors.headers(scope["headers"], call.path)
-        meter = Meter(scope, receive, send, extra)
+        meter = Meter(scope, receive, send, self._large, extra)
         scope[CALL] = call
         work = self._server.pool.begin(meter.client)
         try:
@@ -317,9 +319,17 @@ class _Sent:
 class Meter:
     """Counts the bytes of a request, keeps the body out of answers to HEAD, and tells browsers which pages may read."""
 
-    __slots__ = ("_extra", "_head", "_path", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
+    __slots__ = ("_extra", "_head", "_large", "_path", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
 
-    def __init__(self, scope: Any, receive: Receive, send: Send, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    def __init__(
+        self,
+        scope: Any,
+        receive: Receive,
+        send: Send,
+        large: LargeAnswers,
+        extra: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        self._large = large
         self._receive = receive
         self._send = send
         self._head = scope["method"] == "HEAD"
@@ -346,7 +356,11 @@ class Meter:
                 message = {**message, "headers": [*headers, *extra]}
         elif message["type"] == "http.response.body":
             body = message.get("body", b"")
-            self.bytes_out += body.nbytes if isinstance(body, memoryview) else len(body)
+            size = body.nbytes if isinstance(body, memoryview) else len(body)
+            self.bytes_out += size
             if self._head:
                 message = {**message, "body": b""}
+            elif size > LEAST_BYTES:
+                await self._large.send(self._send, message, body)
+                return
         await self._send(message)

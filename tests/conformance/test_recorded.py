@@ -19,9 +19,8 @@ from dvid_framework.testing.running import ServerProcess
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("DVID_CONFORMANCE", ROOT.parent / "shared" / "conformance"))
 TOKEN = "peer"
-# What must pass whole: lists of `expected/`, each of which has all of the earlier ones, and folders of `cases/`.
+# What must pass whole: lists of `expected/`, each of which has all of the earlier ones.
 LISTS = ("06-objects",)
-FOLDERS = ("annotation", "auth", "imageblk", "imagetile", "labelsz", "neuronjson", "tarsupervoxels")
 
 pytestmark = pytest.mark.conformance
 
@@ -55,10 +54,3 @@ def test_every_case_of_a_list_passes(
 def test_every_case_of_the_last_original_with_labelgraph_passes(dvid_process: ProcessFactory) -> None:
     recorded = FOLDER / "variants" / "labelgraph-2023"
     _play(dvid_process(admin_token=TOKEN), "--strict", "--cases", recorded, "labelgraph")
-
-
-@pytest.mark.timeout(600)
-def test_every_case_of_a_folder_passes(dvid_process: ProcessFactory, capsys: pytest.CaptureFixture[str]) -> None:
-    figure = _play(dvid_process(admin_token=TOKEN), "--strict", *FOLDERS)
-    with capsys.disabled():
-        print(f"\n{', '.join(FOLDERS)}: {figure}")  # noqa: T201 - the figure that is looked for

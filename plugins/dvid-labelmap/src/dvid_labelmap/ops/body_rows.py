@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from dvid_labels.types import Labels
+from dvid_labels.types import Buffer, Labels
 from dvid_voxels.geometry import Triple
 
 from dvid_framework.api import Txn, View
@@ -78,11 +78,16 @@ def take_bodies(view: View, txn: Txn, bodies: Sequence[int]) -> Rows:
         txn: a transaction of it.
         bodies: at least one body, each once.
     """
-    parts = []
-    for body in bodies:
-        value = view.get(summary_key(body))
-        chunks, values = ([], []) if value is None else stored_parts(view, body, value)
+    owners: list[int] = []
+    corners: list[Triple] = []
+    values: list[Buffer] = []
+    for body, value in zip(bodies, view.multi_get(map(summary_key, bodies)), strict=True):
         if value is not None:
+            chunks, parts = stored_parts(view, body, value)
             delete_body(txn, body, value, chunks)
-        parts.append(_rows(body, chunks, joined_chunks(values)))
-    return joined_rows(parts)
+            owners += [body] * len(chunks)
+            corners += chunks
+            values += parts
+    rows = joined_chunks(values)
+    blocks = blocks_of_places(np.array(corners, np.int64).reshape(-1, 3)[rows.groups], rows.places)
+    return Rows(np.array(owners, np.uint64)[rows.groups], blocks, rows.supervoxels, rows.voxels)

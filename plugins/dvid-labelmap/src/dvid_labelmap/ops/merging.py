@@ -9,9 +9,10 @@ import numpy as np
 from dvid_labels.types import Labels
 
 from dvid_framework.api import BadRequest, View
+from dvid_labelmap.keys import summary_key
 from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, joined_entries
 from dvid_labelmap.ops.body_rows import take_bodies
-from dvid_labelmap.ops.index_changes import change_rows, read_summaries
+from dvid_labelmap.ops.index_changes import change_rows
 from dvid_labelmap.ops.index_rows import Rows
 
 __all__ = ["merge_bodies", "move_into", "parse_merge"]
@@ -49,8 +50,9 @@ def merge_bodies(change: BodyChange, target: int, merged: Sequence[int]) -> None
     instance.check_indexed()
     with instance.turns.with_bodies(change.number, (target, *merged)):
         with instance.view(version) as view:
-            for body, summary in zip((*merged, target), read_summaries(view, [*merged, target]), strict=True):
-                if summary is None:
+            bodies = [*merged, target]
+            for body, value in zip(bodies, view.multi_get(map(summary_key, bodies)), strict=True):
+                if value is None:
                     raise BadRequest(f"there is no body {body} at this version: nothing was merged")
             change = change.numbered()
             entry, supervoxels = move_into(change, view, target, merged)
@@ -64,13 +66,23 @@ def move_into(change: BodyChange, view: View, target: int, merged: Sequence[int]
     What each body was made of stands in the entry, so that the merge can be undone.
     """
     rows = take_bodies(view, change.txn, merged)
-    parts = {body: np.unique(rows.supervoxels[rows.bodies == np.uint64(body)]) for body in merged}
+    owners, names = _members(rows)
+    first, last = (owners.searchsorted(np.array(merged, np.uint64), side).tolist() for side in ("left", "right"))
     moved = Rows(np.full(len(rows.bodies), target, np.uint64), rows.blocks, rows.supervoxels, rows.voxels)
     change_rows(view, change.txn, moved, adding=True, stamp=change.stamp, places=change.places)
     entry = {
         "action": "merge-complete",
         "Target": target,
         "Labels": list(merged),
-        "_Supervoxels": [parts[body].astype("<u8").tobytes() for body in merged],
+        "_Supervoxels": [names[a:b].astype("<u8").tobytes() for a, b in zip(first, last, strict=True)],
     }
-    return entry, np.unique(rows.supervoxels)
+    return entry, np.unique(names)
+
+
+def _members(rows: Rows) -> tuple[Labels, Labels]:
+    """Return bodies and the supervoxels that they are made of, uint64 (n,) each, sorted by body and supervoxel."""
+    order = np.lexsort((rows.supervoxels, rows.bodies))
+    owners, names = rows.bodies[order], rows.supervoxels[order]
+    first = np.ones(len(order), bool)
+    first[1:] = (owners[1:] != owners[:-1]) | (names[1:] != names[:-1])
+    return owners[first], names[first]

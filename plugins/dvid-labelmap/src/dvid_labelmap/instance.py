@@ -36,7 +36,7 @@ from dvid_labelmap.ops.version_merges import check_one_side
 
 __all__ = ["LabelMapInstance"]
 
-_CROWD = 6
+_CROWD = 3
 _INFLATED_BYTES = 64 << 20
 
 

@@ -31,7 +31,7 @@ def cleave_body(change: BodyChange, body: int, supervoxels: Labels) -> int:
     instance.check_indexed()
     if not len(supervoxels):
         raise BadRequest("a cleave takes a list of at least one supervoxel")
-    with instance.turns.with_bodies(change.number, (body,)):
+    with instance.turns.with_few_bodies(change.number, (body,)):
         with instance.view(version) as view:
             (summary,) = read_summaries(view, [body])
             if summary is None:

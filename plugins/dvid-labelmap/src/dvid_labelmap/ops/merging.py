@@ -48,7 +48,7 @@ def merge_bodies(change: BodyChange, target: int, merged: Sequence[int]) -> None
     """
     instance, version, txn, _ = change
     instance.check_indexed()
-    with instance.turns.with_bodies(change.number, (target, *merged)):
+    with instance.turns.with_few_bodies(change.number, (target, *merged)):
         with instance.view(version) as view:
             bodies = [*merged, target]
             for body, value in zip(bodies, view.multi_get(map(summary_key, bodies)), strict=True):

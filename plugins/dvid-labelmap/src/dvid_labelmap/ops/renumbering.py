@@ -44,7 +44,7 @@ def renumber_body(change: BodyChange, new: int, old: int, *, given: bool = False
     """
     instance, version, txn, _ = change
     instance.check_indexed()
-    with instance.turns.with_bodies(change.number, (new, old)):
+    with instance.turns.with_few_bodies(change.number, (new, old)):
         with instance.view(version) as view:
             taken, summary = read_summaries(view, [new, old])
             if taken is not None:

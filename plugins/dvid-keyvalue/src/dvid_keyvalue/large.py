@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["LARGE_BYTES", "LargeKeys"]
 
-LARGE_BYTES = 1 << 20
+LARGE_BYTES = 2 << 20
 _MOST = 100_000
 
 

@@ -22,6 +22,7 @@ from dvid_framework.storage.envelope import LZ4, open_value, seal_value
 __all__ = ["CommitLog", "Entry", "last_mutation", "read_landmark", "read_mark"]
 
 Names: TypeAlias = Sequence[tuple[int, int]]
+_LAST = (1 << 64) - 1
 _SYNC_SECONDS = 0.5  # how long an undurable mutation may wait for its fsync
 
 
@@ -323,7 +324,8 @@ class CommitLog:
 
     def numbers_of(self, instance: int, mutation_id: int) -> Iterator[int]:
         """Yield the numbers of an instance's records with a mutation id, if they are named under it."""
-        start, stop = (keys.log_by_mutation_key(instance, mutation_id + i, 0) for i in (0, 1))
+        start = keys.log_by_mutation_key(instance, mutation_id, 0)
+        stop = keys.log_by_mutation_key(instance, mutation_id, _LAST) + b"\x00"
         yield from (keys.number_of_log_key(key) for key in self.store.scan_keys(start, stop))
 
     def first_named(self, instance: int) -> int | None:

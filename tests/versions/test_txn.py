@@ -403,3 +403,11 @@ def test_of_several_that_fail_none_is_written(tmp_path: Path) -> None:
         txn.put(b"c", b"1")
     assert txn.number == before + 1
     core.close()
+
+
+def test_the_largest_mutation_id_is_looked_for_like_any_other(core: Core, repo: Repo) -> None:
+    instance = core.instance(repo, "t")
+    with instance.begin(repo.dag.root) as txn:
+        txn.put(b"a", b"1")
+        txn.emit("put")
+    assert instance.find_mutation(2**64 - 1, [repo.dag.root]) is None

@@ -8,7 +8,8 @@ answered so, only the request line is read, and the parser is not asked again.
 from __future__ import annotations
 
 import re
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -16,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from dvid_framework.http.answers import Bytes
 from dvid_framework.http.dispatch import BEGUN, Begun, Dispatch
 from dvid_framework.http.watch import Bounds, WatchedProtocol
+from dvid_framework.http.watchful import Watchful
 
 __all__ = ["BoundedProtocol", "bounded_protocol"]
 
@@ -35,9 +37,12 @@ class BoundedProtocol(WatchedProtocol):
         bounds: what a connection may take.
     """
 
-    def __init__(self, *args: Any, dispatch: Dispatch, bounds: Bounds, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, dispatch: Dispatch, bounds: Bounds, watchful: Callable[[Any], Watchful], **options: Any
+    ) -> None:
         super().__init__(*args, bounds=bounds, **options)
         self._dispatch = dispatch
+        self._watchful = watchful(self.loop)
         self._answered = False
         self._begun: Begun | None = None
         self._data = b""  # what the parser reads now, if it begins a request
@@ -126,6 +131,7 @@ class BoundedProtocol(WatchedProtocol):
         if head.count(b"\r") != len(headers) or head.count(b"\n") != len(headers):
             raise RuntimeError("a header of an answer has more than one line")
         self.transport.write(b"".join((beginning, head, b"\r\n", answer.body)))
+        self._watchful.stay()
 
     def _beginning(self, status: int) -> bytes:
         fields = b"".join([b"%b: %b\r\n" % field for field in self._defaults])
@@ -152,4 +158,4 @@ class BoundedProtocol(WatchedProtocol):
 
 def bounded_protocol(dispatch: Dispatch, bounds: Bounds) -> Any:
     """Return what uvicorn takes as its `http` option; see `BoundedProtocol`."""
-    return partial(BoundedProtocol, dispatch=dispatch, bounds=bounds)
+    return partial(BoundedProtocol, dispatch=dispatch, bounds=bounds, watchful=cache(Watchful))

@@ -47,10 +47,3 @@ def test_every_case_of_a_list_passes(
     figure = _play(dvid_process(admin_token=TOKEN), "--expect", FOLDER / "expected" / f"{name}.txt")
     with capsys.disabled():
         print(f"\n{name}: {figure}")  # noqa: T201 - the figure that is looked for
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.skipif(not (FOLDER / "variants" / "labelgraph-2023").exists(), reason="there are no recordings of it")
-def test_every_case_of_the_last_original_with_labelgraph_passes(dvid_process: ProcessFactory) -> None:
-    recorded = FOLDER / "variants" / "labelgraph-2023"
-    _play(dvid_process(admin_token=TOKEN), "--strict", "--cases", recorded, "labelgraph")

@@ -122,3 +122,10 @@ def test_a_server_of_other_settings_answers_as_recorded(
     _play(server.url, variant, variant)
     assert server.stop() == 0
     assert "Traceback" not in server.output()
+
+
+@pytest.mark.timeout(300)
+def test_every_case_of_the_last_original_with_labelgraph_passes(dvid_process: ProcessFactory) -> None:
+    server = dvid_process(admin_token=TOKEN)
+    _play(server.url, "labelgraph-2023", "labelgraph")
+    assert server.stop() == 0

@@ -31,7 +31,7 @@ from dvid_framework.http.auth import need_admin
 from dvid_framework.http.cacheable import cacheable, cacheable_json
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.routing import delete, get, point_read, post, put
-from dvid_framework.http.streamed import at_hand, holding_memory, streamed
+from dvid_framework.http.streamed import at_hand, holding_memory, streamed, whole_or_pieces
 from dvid_framework.instances.cache import ValueCache
 from dvid_framework.instances.context import InstanceContext
 from dvid_framework.instances.datatype import ANY_TYPE, Datatype, NoSettings
@@ -142,4 +142,5 @@ __all__ = [
     "put",
     "streamed",
     "text_answer",
+    "whole_or_pieces",
 ]

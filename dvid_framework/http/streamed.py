@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from typing import Any
 
-from dvid_framework.http.answers import Answer, Buffer, Parts, Pieces
+from dvid_framework.http.answers import Answer, Buffer, Parts, Pieces, binary
 from dvid_framework.http.call import Call, InstanceRequest
 
-__all__ = ["at_hand", "holding_memory", "streamed"]
+__all__ = ["at_hand", "holding_memory", "streamed", "whole_or_pieces"]
 
 
 @contextmanager
@@ -76,3 +77,24 @@ def _held(request: InstanceRequest[Any] | Call, holding: int) -> ExitStack:
         stack.close()
         raise
     return stack
+
+
+async def whole_or_pieces(
+    request: InstanceRequest[Any], make: Callable[[], Iterator[Buffer]], media_type: str
+) -> Answer:
+    """Return an answer with its length if it is one piece, else one that is sent piece by piece.
+
+    Args:
+        request: the request.
+        make: makes the pieces; it is called in a thread, and so is what it returns.
+        media_type: what they are.
+    """
+
+    def begin() -> tuple[list[Buffer], Iterator[Buffer]]:
+        pieces = make()
+        return list(islice(pieces, 2)), pieces
+
+    begun, pieces = await request.run(begin)
+    if len(begun) < 2:
+        return binary(begun[0] if begun else b"", media_type)
+    return Pieces(chain(begun, pieces), request.server.pool, media_type=media_type)

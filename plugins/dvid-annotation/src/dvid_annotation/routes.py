@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import chain, islice
 
 from dvid_annotation.asked import AnnotationRequest, check_end, parse_box, parse_label, parse_place, region_of
@@ -41,6 +41,7 @@ from dvid_framework.api import (
     json_answer,
     point_read,
     post,
+    whole_or_pieces,
 )
 
 __all__ = ["ROUTES"]
@@ -59,15 +60,7 @@ async def _streamed(
     request: AnnotationRequest, parts: Callable[[], Iterable[Piece]], brackets: tuple[bytes, bytes, bytes]
 ) -> Answer:
     """Answer in one piece what is short, and piece by piece the rest; `parts` is called in a thread."""
-
-    def begin() -> tuple[list[bytes], Iterator[bytes]]:
-        pieces = in_pieces(parts(), *brackets)
-        return list(islice(pieces, 2)), pieces
-
-    begun, pieces = await request.run(begin)
-    if len(begun) < 2:
-        return binary(begun[0], _JSON)
-    return Pieces(chain(begun, pieces), request.server.pool, media_type=_JSON)
+    return await whole_or_pieces(request, lambda: in_pieces(parts(), *brackets), _JSON)
 
 
 async def _change(request: AnnotationRequest, work: Callable[[Edit, View, Txn], None]) -> Answer:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from itertools import chain, islice
 from typing import cast
 
 from dvid_framework.api import (
@@ -27,6 +26,7 @@ from dvid_framework.api import (
     point_read,
     post,
     text_answer,
+    whole_or_pieces,
 )
 from dvid_keyvalue import keys as names
 from dvid_keyvalue import ops
@@ -64,15 +64,7 @@ _Request = InstanceRequest[KeyValueInstance]
 
 async def _streamed(request: _Request, media_type: str, parts: Callable[[], Iterable[bytes | memoryview]]) -> Answer:
     """Answer with a Content-Length what fits into one piece, and stream the rest; `parts` is called in a thread."""
-
-    def begin() -> tuple[list[bytes | memoryview], Iterator[bytes | memoryview]]:
-        pieces = in_pieces(parts())
-        return list(islice(pieces, 2)), pieces
-
-    begun, pieces = await request.run(begin)
-    if len(begun) < 2:
-        return binary(begun[0] if begun else b"", media_type)
-    return Pieces(chain(begun, pieces), request.server.pool, media_type=media_type)
+    return await whole_or_pieces(request, lambda: in_pieces(parts()), media_type)
 
 
 def _format(request: _Request) -> str:

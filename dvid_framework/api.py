@@ -30,6 +30,7 @@ from dvid_framework.http.answers import Answer, Later, Parts, Pieces, binary, em
 from dvid_framework.http.auth import need_admin
 from dvid_framework.http.cacheable import cacheable, cacheable_json
 from dvid_framework.http.call import Call, InstanceRequest
+from dvid_framework.http.pieces import in_pieces, json_joined
 from dvid_framework.http.routing import delete, get, point_read, post, put
 from dvid_framework.http.streamed import at_hand, holding_memory, streamed, whole_or_pieces
 from dvid_framework.instances.cache import ValueCache
@@ -135,7 +136,9 @@ __all__ = [
     "get",
     "holding_memory",
     "hookimpl",
+    "in_pieces",
     "json_answer",
+    "json_joined",
     "need_admin",
     "point_read",
     "post",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from typing import Any
@@ -80,7 +80,11 @@ def _held(request: InstanceRequest[Any] | Call, holding: int) -> ExitStack:
 
 
 async def whole_or_pieces(
-    request: InstanceRequest[Any], make: Callable[[], Iterator[Buffer]], media_type: str
+    request: InstanceRequest[Any],
+    make: Callable[[], Iterator[Buffer]],
+    media_type: str,
+    headers: Mapping[str, str] | None = None,
+    on_end: Callable[[], None] | None = None,
 ) -> Answer:
     """Return an answer with its length if it is one piece, else one that is sent piece by piece.
 
@@ -88,13 +92,20 @@ async def whole_or_pieces(
         request: the request.
         make: makes the pieces; it is called in a thread, and so is what it returns.
         media_type: what they are.
+        headers: further headers.
+        on_end: called once nothing more is read, whatever happens; it may close what the pieces are made of.
     """
 
     def begin() -> tuple[list[Buffer], Iterator[Buffer]]:
         pieces = make()
         return list(islice(pieces, 2)), pieces
 
-    begun, pieces = await request.run(begin)
-    if len(begun) < 2:
-        return binary(begun[0] if begun else b"", media_type)
-    return Pieces(chain(begun, pieces), request.server.pool, media_type=media_type)
+    with ExitStack() as ending:
+        if on_end is not None:
+            ending.callback(on_end)
+        begun, pieces = await request.run(begin)
+        if len(begun) < 2:
+            return binary(begun[0] if begun else b"", media_type, headers)
+        left = ending.pop_all()
+    rest = chain(begun, pieces)
+    return Pieces(rest, request.server.pool, media_type=media_type, headers=headers, on_end=left.close)

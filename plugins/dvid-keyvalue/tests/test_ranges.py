@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 from dvid_keyvalue.ranges import parse_range
-from dvid_keyvalue.streaming import in_pieces
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,11 +49,3 @@ def test_any_header_gives_bytes_of_the_value_or_is_ignored(text: str, length: in
 def test_an_empty_value_has_no_range(text: str, length: int) -> None:
     assert not parse_range("bytes=" + text, 0)
     assert parse_range("bytes=" + text, length) is None or "-" in text
-
-
-@given(st.lists(st.binary(max_size=20)), st.integers(1, 30))
-def test_pieces_hold_all_parts_in_order(parts: list[bytes], size: int) -> None:
-    pieces = list(in_pieces(parts, size))
-    assert b"".join(pieces) == b"".join(parts)
-    assert all(pieces)
-    assert all(len(one) + len(other) > size for one, other in pairwise(pieces))

@@ -159,6 +159,14 @@ def test_bodies_alone_come_as_they_are_asked_for(neurons) -> None:
     assert neurons.ask([{"bodyid": 2}, {"bodyid": 1}]) == [2, 1]
     assert neurons.ask({"bodyid": [3, 1], "a": "exists/1"}) == [1, 3]
     assert neurons.ask({"bodyid": 9}) == []
+    assert neurons.ask({"bodyid": [-1, 2]}) == [2]
+    assert neurons.ask({"bodyid": -1}, "fields=a") == []
+
+
+def test_a_query_without_conditions_finds_nothing(neurons) -> None:
+    neurons.put(1, {"a": 1}).ok()
+    assert neurons.ask({}) == neurons.ask([{}, {}]) == []
+    assert neurons.ask([{}, {"a": 2}]) == [1]
 
 
 def test_schemas_are_kept_as_they_were_posted(neurons) -> None:

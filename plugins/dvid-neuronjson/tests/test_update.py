@@ -63,6 +63,25 @@ def test_users_and_times_that_are_posted_stand() -> None:
     assert replaced == {"bodyid": 9, "x": 1, "x_user": "a", "x_time": "T0"}
 
 
+def test_who_took_a_field_away_is_not_kept_if_that_is_null_too() -> None:
+    stored = {"bodyid": 9, **marked("a", "T1", x=1, y=2)}
+    kept = {"bodyid": 9, **marked("a", "T1", y=2)}
+    assert post(stored, {"x": None, "x_time": None}, "b", "T2") == {**kept, "x_user": "b"}
+    assert post(stored, {"x": None, "x_user": None}, "b", "T2") == {**kept, "x_time": "T2"}
+    assert post(stored, {"x": None, "x_user": None, "x_time": None}, "b", "T2") == kept
+    assert post(stored, {"x": 5, "x_user": None}, "b", "T2") == {**kept, **marked("b", "T2", x=5)}
+
+
+def test_the_field_user_is_marked_only_when_it_is_taken_away() -> None:
+    assert post({}, {"user": "bob"}, "a", "T1") == {"bodyid": 9, "user": "bob"}
+    assert post({"bodyid": 9, "user": "bob"}, {"user": None}, "a", "T1") == {
+        "bodyid": 9,
+        "user_user": "a",
+        "user_time": "T1",
+    }
+    assert post({}, {"user_user": "x"}, "a", "T1") == {"bodyid": 9, "user_user": "x"}
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [(1, 1.0), (1, True), ("5", 5), ([1, 2], [2, 1]), ({"a": 1}, {"a": True}), ([], {}), ("", [])],

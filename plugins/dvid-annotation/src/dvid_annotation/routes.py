@@ -18,7 +18,6 @@ from dvid_annotation.ops.reading import (
     blocks_in,
     elements_in,
     elements_in_region,
-    in_pieces,
     listed,
     scan_counts,
 )
@@ -38,7 +37,9 @@ from dvid_framework.api import (
     empty,
     get,
     holding_memory,
+    in_pieces,
     json_answer,
+    json_joined,
     point_read,
     post,
     whole_or_pieces,
@@ -51,7 +52,6 @@ _BODY_BYTES = 256 << 20
 _FEW_ROWS = 8
 _FEW_BYTES = 64 << 10
 _MEMORY_FOR_A_BYTE = 6  # of a body, while its elements are in memory
-_LIST = (b"[", b"]", b"[]")
 _LIST_OR_NULL = (b"[", b"]", b"null")
 _OBJECT = (b"{", b"}", b"{}")
 
@@ -60,7 +60,7 @@ async def _streamed(
     request: AnnotationRequest, parts: Callable[[], Iterable[Piece]], brackets: tuple[bytes, bytes, bytes]
 ) -> Answer:
     """Answer in one piece what is short, and piece by piece the rest; `parts` is called in a thread."""
-    return await whole_or_pieces(request, lambda: in_pieces(parts(), *brackets), _JSON)
+    return await whole_or_pieces(request, lambda: in_pieces(json_joined(parts(), *brackets)), _JSON)
 
 
 async def _change(request: AnnotationRequest, work: Callable[[Edit, View, Txn], None]) -> Answer:
@@ -207,7 +207,7 @@ def _list(call: Call, prefix: bytes) -> Answer:
         parts = chain(few, rows)
 
     def made() -> Answer:
-        pieces = in_pieces(parts, *_LIST)
+        pieces = in_pieces(json_joined(parts))
         begun = list(islice(pieces, 2))
         if len(begun) < 2:
             return binary(begun[0], _JSON)

@@ -23,6 +23,7 @@ from dvid_framework.api import (
     empty,
     get,
     holding_memory,
+    in_pieces,
     point_read,
     post,
     text_answer,
@@ -36,7 +37,6 @@ from dvid_keyvalue.large import LARGE_BYTES, LargeKeys
 from dvid_keyvalue.listing import decode_parts, encode_keys, encode_object
 from dvid_keyvalue.model import Part, cut
 from dvid_keyvalue.ranges import parse_range
-from dvid_keyvalue.streaming import in_pieces
 
 __all__ = ["ROUTES", "KeyValueInstance"]
 
@@ -44,6 +44,7 @@ _BINARY = "application/octet-stream"
 _JSON = "application/json"
 _PARTS_BYTES = 64 << 20
 _SLICE_BYTES = 1 << 20
+_PIECE_BYTES = 4 << 20
 _MOST_DIGITS = 20
 
 
@@ -64,7 +65,7 @@ _Request = InstanceRequest[KeyValueInstance]
 
 async def _streamed(request: _Request, media_type: str, parts: Callable[[], Iterable[bytes | memoryview]]) -> Answer:
     """Answer with a Content-Length what fits into one piece, and stream the rest; `parts` is called in a thread."""
-    return await whole_or_pieces(request, lambda: in_pieces(parts()), media_type)
+    return await whole_or_pieces(request, lambda: in_pieces(parts(), _PIECE_BYTES), media_type)
 
 
 def _format(request: _Request) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from dvid_framework.api import (
     Answer,
@@ -11,13 +11,14 @@ from dvid_framework.api import (
     FromQuery,
     InstanceRequest,
     NotFound,
-    Pieces,
     binary,
     delete,
     empty,
     get,
+    in_pieces,
     json_answer,
     post,
+    whole_or_pieces,
 )
 from dvid_labelgraph import ops
 from dvid_labelgraph.graph import Changes, Stored
@@ -50,11 +51,13 @@ async def get_subgraph(request: _Request) -> Answer:
     the smaller vertex comes first.
     """
     body = await request.read_body(_BODY_BYTES)
-    stored = Stored(request.view)
     wanted = await request.run(decode_graph, body) if body.strip() else Graph([], [])
-    if not wanted.vertices:
-        return Pieces(ops.whole(stored), request.server.pool, media_type=_JSON)
-    return Pieces(ops.part(stored, wanted), request.server.pool, media_type=_JSON)
+
+    def make() -> Iterator[bytes | memoryview]:
+        stored = Stored(request.view)
+        return in_pieces(ops.part(stored, wanted) if wanted.vertices else ops.whole(stored))
+
+    return await whole_or_pieces(request, make, _JSON)
 
 
 @post("/subgraph")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -15,13 +14,15 @@ from dvid_framework.api import (
     FromPath,
     FromQuery,
     InstanceRequest,
-    Pieces,
     View,
     binary,
     empty,
     get,
+    in_pieces,
+    json_joined,
     point_read,
     post,
+    whole_or_pieces,
 )
 from dvid_labelsz.counting import by_type, counts_of
 from dvid_labelsz.instance import LabelSizeInstance
@@ -47,18 +48,13 @@ def _number(text: str, what: str, most: int = MOST) -> int:
 
 
 async def _listed(request: _Request, parts: Callable[[], Iterable[bytes]]) -> Answer:
-    """Answer with a JSON list, in one piece if it is short; `parts` is called in a thread."""
+    """Answer with a JSON list, with its length if it is short; `parts` is called in a thread."""
 
-    def begin() -> tuple[list[bytes], Iterator[bytes]]:
+    def make() -> Iterator[bytes | memoryview]:
         request.instance.check_counted(request.view)
-        made = iter(parts())
-        return list(islice(made, 2)), made
+        return in_pieces(json_joined(parts()))
 
-    begun, made = await request.run(begin)
-    if len(begun) < 2:
-        return binary(b"[" + b"".join(begun) + b"]", _JSON)
-    rest = chain.from_iterable((b",", part) for part in chain(begun[1:], made))
-    return Pieces(chain([b"[" + begun[0]], rest, [b"]"]), request.server.pool, media_type=_JSON)
+    return await whole_or_pieces(request, make, _JSON)
 
 
 def _rows(name: str, labels: list[int], numbers: list[int]) -> bytes:

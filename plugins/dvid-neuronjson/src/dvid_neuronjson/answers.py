@@ -1,4 +1,4 @@
-"""Answers in pieces: JSON lists and objects, tar archives, and what is put together of them before it is sent."""
+"""Forms of answers: JSON objects, tar archives, and what is compressed before it is sent."""
 
 from __future__ import annotations
 
@@ -7,32 +7,18 @@ from collections.abc import Iterable, Iterator
 
 from isal import isal_zlib
 
+from dvid_framework.api import json_joined
 from dvid_neuronjson.codec import encode_json
 
-__all__ = ["gzipped", "in_pieces", "json_list", "json_object", "tar"]
+__all__ = ["gzipped", "json_object", "tar"]
 
-_PIECE_BYTES = 1 << 20
 _BLOCK = 512
 _GZIP = 31
 _LEVEL = 1
 Buffer = bytes | memoryview
 
 
-def in_pieces(parts: Iterable[Buffer]) -> Iterator[bytes]:
-    """Join small parts to pieces of about a megabyte."""
-    held: list[Buffer] = []
-    count = 0
-    for part in parts:
-        held.append(part)
-        count += len(part)
-        if count >= _PIECE_BYTES:
-            yield b"".join(held)
-            held, count = [], 0
-    if count:
-        yield b"".join(held)
-
-
-def gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def gzipped(pieces: Iterable[Buffer]) -> Iterator[bytes]:
     """Compress pieces as one gzip stream."""
     stream = isal_zlib.compressobj(_LEVEL, wbits=_GZIP)
     for piece in pieces:
@@ -41,24 +27,9 @@ def gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield stream.flush()
 
 
-def json_list(items: Iterable[Buffer]) -> Iterator[Buffer]:
-    """Yield a JSON list of what is JSON already; an item may be several with commas between them."""
-    separator = b"["
-    for item in items:
-        yield separator
-        yield item
-        separator = b","
-    yield b"]" if separator == b"," else b"[]"
-
-
 def json_object(pairs: Iterable[tuple[str, Buffer]]) -> Iterator[Buffer]:
     """Yield a JSON object of values that are JSON already."""
-    separator = b"{"
-    for name, value in pairs:
-        yield b"%b%b:" % (separator, encode_json(name))
-        yield value
-        separator = b","
-    yield b"}" if separator == b"," else b"{}"
+    return json_joined((b"".join((encode_json(name), b":", value)) for name, value in pairs), b"{", b"}")
 
 
 def tar(pairs: Iterable[tuple[str, Buffer | None]]) -> Iterator[Buffer]:

@@ -20,7 +20,7 @@ from dvid_neuronjson.patterns import Finder, compile_pattern
 __all__ = ["Atom", "Condition", "Query", "atoms_of", "parse_queries"]
 
 _REGEX = "re/"
-_EXISTS = re.compile(r"exists/([0-9])")
+_EXISTS = re.compile(r"exists/(.)", re.DOTALL)
 _MOST_REGEXES = 16
 _MOST_CONDITIONS = 10_000
 _MOST_FIELDS = 64

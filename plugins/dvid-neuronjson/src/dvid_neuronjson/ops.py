@@ -10,7 +10,7 @@ from dvid_neuronjson.chunk import Chunk, chunks_of, rows_of
 from dvid_neuronjson.codec import Neuron, decode_json, encode_neuron
 from dvid_neuronjson.conditions import Query
 from dvid_neuronjson.instance import JSON_SCHEMA, NeuronInstance, Reading
-from dvid_neuronjson.keys import range_of, schema_key, type_key
+from dvid_neuronjson.keys import LARGEST, range_of, schema_key, type_key
 from dvid_neuronjson.model import Shown
 from dvid_neuronjson.update import Change, check_posted, merge
 
@@ -186,12 +186,17 @@ def named(view: View, numbers: Sequence[int], shown: Shown) -> Iterator[tuple[in
 
 
 def chosen_bodies(queries: Sequence[Query]) -> list[int] | None:
-    """Return the neurons that queries name by their numbers alone, in order; None if they ask anything else."""
+    """Return the neurons that queries name by their numbers alone, in order; None if they ask anything else.
+
+    Queries without any condition name none, unless there are others beside them.
+    """
+    if not any(queries):
+        return []
     found: list[int] = []
     for query in queries:
         if len(query) != 1 or query[0].field != "bodyid" or query[0].listed is None:
             return None
-        found += query[0].listed
+        found += [number for number in query[0].listed if 0 <= number <= LARGEST]
     return found
 
 

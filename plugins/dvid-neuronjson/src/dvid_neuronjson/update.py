@@ -69,9 +69,9 @@ def _take_away(new: dict[str, Any], old: dict[str, Any], change: Change) -> set[
         del new[field]
         old.pop(field, None)
     for field in nulled:
-        if not is_meta(field) and field not in _UNMARKED:
-            new.setdefault(field + USER, change.user)
-            new.setdefault(field + TIME, change.time)
+        if not is_meta(field):
+            marks = {field + USER: change.user, field + TIME: change.time}
+            new.update((name, mark) for name, mark in marks.items() if name not in new and name not in nulled)
     return nulled
 
 
@@ -125,5 +125,6 @@ def _mark(new: dict[str, Any], given: Collection[str], field: str, user: Any, ti
 
 def _complete_users(new: dict[str, Any], time: str) -> None:
     """A new neuron that says who set a field says when, even if it has no such field."""
-    for field in [name for name in new if name.endswith(USER)]:
-        new.setdefault(field.removesuffix(USER) + TIME, time)
+    for field in [name.removesuffix(USER) for name in new if name.endswith(USER)]:
+        if field not in _UNMARKED:
+            new.setdefault(field + TIME, time)

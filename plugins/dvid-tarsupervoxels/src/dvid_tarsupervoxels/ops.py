@@ -20,13 +20,12 @@ __all__ = [
     "read_file",
     "sizes_of",
     "tar_bytes",
-    "tar_pieces",
+    "tar_parts",
 ]
 
 MOST_FILES = 1_000_000
 """How many supervoxels one request may name or load."""
 _SIZE_BYTES = 8
-_PIECE_BYTES = 1 << 20
 _decode_numbers = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=0)]]).decode
 Buffer = bytes | memoryview
 
@@ -93,23 +92,18 @@ def tar_bytes(sizes: Sequence[int | None]) -> int:
     return sum(archived_bytes(size or 0) for size in sizes) + len(END)
 
 
-def tar_pieces(view: View, supervoxels: Sequence[int], sizes: Sequence[int | None], extension: str) -> Iterator[bytes]:
+def tar_parts(view: View, supervoxels: Sequence[int], sizes: Sequence[int | None], extension: str) -> Iterator[Buffer]:
     """Yield a tar archive with a file for each supervoxel, an empty `<supervoxel>.missing` for one without data.
 
     Raises:
         CorruptValue: stored bytes are damaged.
     """
-    held: list[Buffer] = []
-    count = 0
     for supervoxel, size in zip(supervoxels, sizes, strict=True):
-        held.append(header(file_name(supervoxel, MISSING if size is None else extension), size or 0))
+        yield header(file_name(supervoxel, MISSING if size is None else extension), size or 0)
         if size:
             data = read_file(view, supervoxel, extension)
             if data is None or len(data) != size:
                 raise CorruptValue(f"the data of supervoxel {supervoxel} is not what was stored")
-            held += [data, bytes(padding(size))]
-        count += archived_bytes(size or 0)
-        if count >= _PIECE_BYTES:
-            yield b"".join(held)
-            held, count = [], 0
-    yield b"".join([*held, END])
+            yield data
+            yield bytes(padding(size))
+    yield END

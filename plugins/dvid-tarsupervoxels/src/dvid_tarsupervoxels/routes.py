@@ -19,6 +19,7 @@ from dvid_framework.api import (
     empty,
     get,
     holding_memory,
+    in_pieces,
     json_answer,
     point_read,
     post,
@@ -130,7 +131,7 @@ async def get_tarfile(request: _Request, label: FromPath[str]) -> Answer:
         if None in sizes:
             raise BadRequest(f"{sizes.count(None)} of the {len(sizes)} supervoxels of body {body} have no data")
         return binary(b"", _TAR)
-    pieces = ops.tar_pieces(view, supervoxels, sizes, instance.extension)
+    pieces = in_pieces(ops.tar_parts(view, supervoxels, sizes, instance.extension))
     return Pieces(pieces, request.server.pool, media_type=_TAR, length=length)
 
 

@@ -15,12 +15,11 @@ from dvid_annotation.ops.block_lists import name_of_block
 from dvid_annotation.stored import Flags, Row, positions_of, text_of
 from dvid_framework.api import BadRequest, BlockMask, VersionRecord, View
 
-__all__ = ["Box", "all_blocks", "blocks_in", "elements_in", "elements_in_region", "in_pieces", "listed", "scan_counts"]
+__all__ = ["Box", "all_blocks", "blocks_in", "elements_in", "elements_in_region", "listed", "scan_counts"]
 
 Piece: TypeAlias = bytes | memoryview
 _FEW_ROWS = 256
 _AT_ONCE = 128
-_PIECE_BYTES = 1 << 20
 _LEAST, _MOST = -(1 << 31), (1 << 31) - 1
 
 
@@ -49,23 +48,6 @@ class Box:
         """Whether it has no voxel at which an element can be."""
         box = self.clipped
         return any(a >= b for a, b in zip(box.low, box.high, strict=True))
-
-
-def in_pieces(parts: Iterable[Piece], begin: bytes, end: bytes, empty: bytes) -> Iterator[bytes]:
-    """Join parts by commas between two brackets, in pieces of about a megabyte; `empty` where there is no part."""
-    held: list[Piece] = []
-    count, begun = 0, False
-    for part in parts:
-        if not len(part):
-            continue
-        held += (b"," if begun else begin, part)
-        begun = True
-        count += len(part)
-        if count >= _PIECE_BYTES:
-            yield b"".join(held)
-            held, count = [], 0
-    held.append(end if begun else empty)
-    yield b"".join(held)
 
 
 def _rows(view: View, box: Box, block_size: Triple) -> Iterator[tuple[bytes, memoryview]]:

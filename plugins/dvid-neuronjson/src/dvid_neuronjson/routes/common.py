@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import chain, islice
 
-from dvid_framework.api import Answer, BadRequest, InstanceRequest, Pieces, binary
-from dvid_neuronjson.answers import Buffer, in_pieces
+from dvid_framework.api import Answer, BadRequest, InstanceRequest, in_pieces, whole_or_pieces
+from dvid_neuronjson.answers import Buffer
 from dvid_neuronjson.instance import NeuronInstance, Reading
 from dvid_neuronjson.update import Change
 
@@ -58,21 +57,12 @@ async def stream(
     state: Reading,
     parts: Callable[[], Iterable[Buffer]],
     headers: Mapping[str, str] | None = None,
-    code: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
+    code: Callable[[Iterator[Buffer]], Iterator[Buffer]] | None = None,
 ) -> Answer:
     """Answer with a Content-Length what fits into one piece, and stream the rest; then close what it is read from."""
 
-    def begin() -> tuple[list[bytes], Iterator[bytes]]:
+    def make() -> Iterator[Buffer]:
         pieces = in_pieces(parts())
-        pieces = pieces if code is None else code(pieces)
-        return list(islice(pieces, 2)), pieces
+        return pieces if code is None else code(pieces)
 
-    try:
-        begun, pieces = await request.run(begin)
-    except BaseException:
-        state.close()
-        raise
-    if len(begun) < 2:
-        state.close()
-        return binary(begun[0] if begun else b"", media_type, headers)
-    return Pieces(chain(begun, pieces), request.server.pool, media_type=media_type, headers=headers, on_end=state.close)
+    return await whole_or_pieces(request, make, media_type, headers, on_end=state.close)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dvid_framework.api import Answer, FromPath, FromQuery, get, json_answer
+from dvid_framework.api import Answer, FromPath, FromQuery, get, json_answer, json_joined
 from dvid_neuronjson import ops
-from dvid_neuronjson.answers import Buffer, gzipped, json_list
+from dvid_neuronjson.answers import Buffer, gzipped
 from dvid_neuronjson.instance import Reading
 from dvid_neuronjson.keys import LARGEST, id_of_key, parse_bound, range_of
 from dvid_neuronjson.model import Shown
@@ -35,7 +35,7 @@ async def get_all(request: Request, show: FromQuery[str | None] = None, fields: 
     shown, state = Shown.asked(request.query), await reading(request)
 
     def parts() -> Iterable[Buffer]:
-        return json_list(ops.all_shown(state, shown))
+        return json_joined(ops.all_shown(state, shown))
 
     headers = {"Vary": "Accept-Encoding"}
     if not _takes_gzip(request):
@@ -63,7 +63,7 @@ def _keys(state: Reading, first: int, last: int) -> Iterator[bytes]:
 async def list_keys(request: Request) -> Answer:
     """Return the numbers of all neurons as a JSON list of texts, in order of the numbers."""
     state = await request.run(request.instance.glance, request.version)
-    return await stream(request, JSON, state, lambda: json_list(_keys(state, 0, LARGEST)))
+    return await stream(request, JSON, state, lambda: json_joined(_keys(state, 0, LARGEST)))
 
 
 @get("/keyrange/{first:str}/{last:str}", also=("HEAD", "POST"))
@@ -75,7 +75,7 @@ async def list_range(request: Request, first: FromPath[str], last: FromPath[str]
     """
     start, stop = parse_bound(first), parse_bound(last)
     state = await request.run(request.instance.glance, request.version)
-    return await stream(request, JSON, state, lambda: json_list(_keys(state, start, stop)))
+    return await stream(request, JSON, state, lambda: json_joined(_keys(state, start, stop)))
 
 
 @get("/fields", also=("HEAD", "POST"))

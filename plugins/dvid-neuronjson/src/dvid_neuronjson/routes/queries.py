@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dvid_framework.api import Answer, FromQuery, get, post
+from dvid_framework.api import Answer, FromQuery, get, json_joined, post
 from dvid_neuronjson import ops
-from dvid_neuronjson.answers import Buffer, json_list
+from dvid_neuronjson.answers import Buffer
 from dvid_neuronjson.codec import decode_json
 from dvid_neuronjson.conditions import parse_queries
 from dvid_neuronjson.model import Shown
@@ -41,7 +41,7 @@ async def _answer(request: Request) -> Answer:
             found = ops.matching(state, queries, None if only_numbers else shown)
         else:
             found = ops.present(state.view, wanted, None if only_numbers else shown)
-        return json_list(b"%d" % number if only_numbers else value for number, value in found)
+        return json_joined(b"%d" % number if only_numbers else value for number, value in found)
 
     answer = await stream(request, JSON, state, parts)
     instance.tables.shrink()

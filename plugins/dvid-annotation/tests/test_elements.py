@@ -72,6 +72,16 @@ def test_relationships_follow_and_go(synapses: Any) -> None:
     assert found == {(2, 1, 1): [], (100, 1, 1): [[2, 1, 1]]}
 
 
+def test_what_points_from_where_an_element_goes_to_is_left(synapses: Any) -> None:
+    ends = element([101, 1, 1], Rels=to([1, 1, 1]))
+    synapses.post("elements", [element([1, 1, 1]), element([2, 1, 1], Rels=to([1, 1, 1])), ends]).ok()
+    synapses.post("move/1_1_1/100_1_1").ok()
+    assert synapses.blocks() == {
+        "0,0,0": [element([2, 1, 1], Rels=to([100, 1, 1]))],
+        "1,0,0": [element([100, 1, 1]), ends],
+    }
+
+
 def test_a_move_to_where_it_is(synapses: Any) -> None:
     synapses.post("elements", [element([1, 1, 1], tags=("a",))]).ok()
     synapses.post("move/1_1_1/1_1_1").ok()
@@ -146,6 +156,13 @@ def test_tags_of_any_letters(synapses: Any) -> None:
     synapses.post("elements", [element([n, 1, 1], tags=(tag,)) for n, tag in enumerate(tags)]).ok()
     for path, number in (("a%20b", 0), ("%C3%A9%E4%B8%AD", 1), ("a%00b", 2), ("a", 3), ("x" * 1024, 4)):
         assert synapses.places(f"tag/{path}") == [[number, 1, 1]]
+
+
+def test_null_is_nothing(synapses: Any) -> None:
+    synapses.post("elements", [{"Pos": [1, 1, 1], "Prop": {"a": None, "b": "c"}}]).ok()
+    for path in ("elements", "blocks", "labels"):
+        synapses.post(path, "null").ok()
+    assert synapses.blocks() == {"0,0,0": [element([1, 1, 1], "Unknown", Prop={"a": "", "b": "c"})]}
 
 
 def test_parts_of_a_bad_request_leave_nothing(synapses: Any) -> None:

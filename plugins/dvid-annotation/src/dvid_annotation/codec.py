@@ -18,8 +18,8 @@ _RELATION_FIELDS = {field.encode_name.lower(): field.encode_name for field in ms
 _RELATIONS = b',"Rels":['
 _encode = msgspec.json.Encoder().encode
 _elements = msgspec.json.Decoder(list[Element] | None).decode
-_blocks = msgspec.json.Decoder(dict[str, list[Element] | None]).decode
-_texts = msgspec.json.Decoder(dict[str, str]).decode
+_blocks = msgspec.json.Decoder(dict[str, list[Element] | None] | None).decode
+_texts = msgspec.json.Decoder(dict[str, str] | None).decode
 _any = msgspec.json.Decoder().decode
 
 
@@ -65,7 +65,7 @@ def parse_elements(body: bytes) -> list[Parsed]:
 
 
 def parse_blocks(body: bytes) -> dict[str, list[Parsed]]:
-    """Parse a JSON object of lists of elements.
+    """Parse a JSON object of lists of elements; null is none.
 
     Raises:
         BadRequest: it is something else, or one of them is malformed.
@@ -78,14 +78,14 @@ def parse_blocks(body: bytes) -> dict[str, list[Parsed]]:
             if not isinstance(given, dict):
                 raise BadRequest('the body must be an object of lists of elements, {"x,y,z": [...]}') from None
             lists = {name: _tolerated(elements) for name, elements in given.items()}
-            found = msgspec.convert(lists, dict[str, list[Element] | None])
+            found = msgspec.convert(lists, dict[str, list[Element] | None] | None)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise _refusal(error) from error
-    return {name: [stored(element) for element in elements or ()] for name, elements in found.items()}
+    return {name: [stored(element) for element in elements or ()] for name, elements in (found or {}).items()}
 
 
 def parse_label_lists(body: bytes) -> dict[int, list[Parsed]]:
-    """Parse a JSON object of texts, each the JSON of the list of elements of a label.
+    """Parse a JSON object of texts, each the JSON of the list of elements of a label; null is none.
 
     Raises:
         BadRequest: it is something else, or one of them is malformed.
@@ -95,7 +95,7 @@ def parse_label_lists(body: bytes) -> dict[int, list[Parsed]]:
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise BadRequest(f"the body must be an object of texts, each of them JSON, by label: {error}") from error
     found: dict[int, list[Parsed]] = {}
-    for name, text in given.items():
+    for name, text in (given or {}).items():
         if not (name.isascii() and name.isdigit() and len(name) <= 20 and int(name) < 1 << 64):
             raise BadRequest(f"{name[:30]!r} is no label: it must be an integer from 0 to 2^64 - 1")
         found[int(name)] = parse_elements(text.encode("utf-8", "surrogatepass"))
@@ -115,6 +115,8 @@ def _tolerated(elements: Any) -> Any:
 def _element(given: Mapping[str, Any]) -> dict[str, Any]:
     found = _known(given, _FIELDS)
     _fill(found, "Pos")
+    if isinstance(prop := found.get("Prop"), dict):
+        found["Prop"] = {name: "" if value is None else value for name, value in prop.items()}
     rels = found.get("Rels")
     if isinstance(rels, list):
         found["Rels"] = [_relation(rel) if isinstance(rel, dict) else rel for rel in rels]

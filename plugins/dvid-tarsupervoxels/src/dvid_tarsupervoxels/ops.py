@@ -73,6 +73,8 @@ def decode_supervoxels(body: bytes) -> list[int]:
         raise BadRequest(f"the body must be a JSON list of supervoxels: {error}") from error
     if len(found) > MOST_FILES:
         raise BadRequest(f"at most {MOST_FILES} supervoxels can be asked for at once")
+    if max(found, default=0) > LARGEST:
+        raise BadRequest(f"supervoxels are numbers of 64 bits, up to {LARGEST}")
     return found
 
 
@@ -83,7 +85,7 @@ def read_file(view: View, supervoxel: int, extension: str) -> memoryview | None:
 
 def sizes_of(view: View, supervoxels: Iterable[int], extension: str) -> list[int | None]:
     """Return how many bytes of data each of some supervoxels has; None for none at all."""
-    sizes = (view.get_shared(size_key(one, extension)) if one <= LARGEST else None for one in supervoxels)
+    sizes = (view.get_shared(size_key(one, extension)) for one in supervoxels)
     return [None if size is None else int.from_bytes(size, "big") for size in sizes]
 
 

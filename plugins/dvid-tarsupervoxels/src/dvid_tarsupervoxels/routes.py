@@ -91,7 +91,7 @@ async def get_exists(request: _Request, hash: FromQuery[str | None] = None) -> A
     wanted = hash
 
     def look() -> list[bool]:
-        if wanted is not None and hashlib.md5(body, usedforsecurity=False).hexdigest() != wanted:
+        if wanted and hashlib.md5(body, usedforsecurity=False).hexdigest() != wanted:
             raise BadRequest("the body does not have the MD5 that is given as hash")
         sizes = ops.sizes_of(request.view, ops.decode_supervoxels(body), request.instance.extension)
         return [size is not None for size in sizes]

@@ -70,8 +70,9 @@ def move_element(edit: Edit, source: Position, target: Position) -> None:
     edit.take_out(target, there)
     element = _decode(item.text)
     element.pos = target
+    element.rels = _redirected(element.rels or [], source, target)
     edit.put(stored(element), there, label)
-    _redirect(edit, {here.block, there.block, *_partner_blocks(edit, item)}, source, target)
+    _redirect(edit, {here.block, *_partner_blocks(edit, item)}, source, target)
 
 
 def _nothing_at(position: Position) -> BadRequest:

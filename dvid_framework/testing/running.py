@@ -98,6 +98,12 @@ class ServerThread:
         self._clients.append(client)
         return client
 
+    def problems(self, uuid: str, name: str) -> list[str]:
+        """Return what `dvid fsck` would find wrong in an instance, at all versions of the repo of one of them."""
+        repo, _ = self.server.repos.find(uuid)
+        instance = self.server.instances.get(repo, name)
+        return [problem for version in list(repo.dag) for problem in instance.check(version)]
+
     def stop(self) -> None:
         """End it gracefully; ending twice is harmless."""
         for client in self._clients:

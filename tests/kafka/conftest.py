@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from dvid_framework.testing.modules import module_beside
 
 if TYPE_CHECKING:
     from broker import Broker
@@ -20,9 +21,7 @@ collect_ignore_glob = [] if importlib.util.find_spec("confluent_kafka") else ["t
 @pytest.fixture(scope="session", params=[KIND])
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that runs."""
-    spec = importlib.util.spec_from_file_location("dvid_tests_broker", Path(__file__).with_name("broker.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = module_beside(__file__, "broker")
     started = module.RealBroker(tmp_path_factory.mktemp("kafka")) if KIND == "real-broker" else module.MockBroker()
     try:
         started.start()

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeAlias
 
 import pytest
 
 from dvid_framework.testing import Plugins
-from dvid_framework.testing.client import Client, Reply
-from dvid_framework.testing.jobs import wait_for_job
+from dvid_framework.testing.instance_client import InstanceClient
+from dvid_framework.testing.modules import module_beside
 from dvid_framework.testing.pytest_plugin import ServerFactory
 from dvid_framework.testing.running import ServerThread
 
 Json: TypeAlias = Any
 
 
-def _painted_labels() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("painted_labels", Path(__file__).with_name("painted_labels.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-PAINTED = _painted_labels()
+PAINTED = module_beside(__file__, "painted_labels")
 
 
 def place_of(element: Json) -> tuple[int, ...]:
@@ -38,29 +24,10 @@ def place_of(element: Json) -> tuple[int, ...]:
 
 
 @dataclass
-class Annotations:
+class Annotations(InstanceClient):
     """An instance at a version, and the segmentation that it follows."""
 
-    client: Client
-    uuid: str
     server: ServerThread
-    name: str = "syn"
-
-    @property
-    def path(self) -> str:
-        return f"/api/node/{self.uuid}/{self.name}"
-
-    def at(self, uuid: str) -> Annotations:
-        return Annotations(self.client, uuid, self.server, self.name)
-
-    def get(self, rest: str) -> Reply:
-        return self.client.get(f"{self.path}/{rest}")
-
-    def post(self, rest: str, body: Json = b"") -> Reply:
-        return self.client.post(f"{self.path}/{rest}", body)
-
-    def delete(self, rest: str) -> Reply:
-        return self.client.delete(f"{self.path}/{rest}")
 
     def labels(self, rest: str, body: Json = b"") -> None:
         self.client.post(f"/api/node/{self.uuid}/seg/{rest}", body).ok()
@@ -71,19 +38,17 @@ class Annotations:
     def places(self, rest: str) -> list[list[int]]:
         return [element["Pos"] for element in self.found(rest)]
 
-    def blocks(self) -> dict[str, list[Json]]:
-        found = self.get("all-elements").ok().json()
-        return {name: sorted(elements, key=place_of) for name, elements in found.items()}
-
     def reload(self) -> None:
         self.post("reload").ok()
-        for job in self.get("jobs").ok().json():
-            assert wait_for_job(self.client, job["id"])["state"] == "done"
+        self.wait_for_jobs()
 
     def problems(self) -> list[str]:
         """What fsck finds at all versions."""
-        instance = self.server.server.instances.get(self.server.server.repos.find(self.uuid)[0], self.name)
-        return [problem for version in list(instance.repo.dag) for problem in instance.check(version)]
+        return self.server.problems(self.uuid, self.name)
+
+    def blocks(self) -> dict[str, list[Json]]:
+        found = self.get("all-elements").ok().json()
+        return {name: sorted(elements, key=place_of) for name, elements in found.items()}
 
 
 @pytest.fixture
@@ -97,7 +62,7 @@ def synapses(server: ServerThread) -> Annotations:
     """An instance that follows nothing."""
     uuid = server.client.new_repo()
     server.client.new_instance(uuid, "annotation", "syn")
-    return Annotations(server.client, uuid, server)
+    return Annotations(server.client, uuid, "syn", server)
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ def test_parts_of_a_bad_request_leave_nothing(synapses: Any) -> None:
 def test_an_unversioned_instance(synapses: Any) -> None:
     client: Client = synapses.client
     client.new_instance(synapses.uuid, "annotation", "plain", versioned="false")
-    plain = type(synapses)(client, synapses.uuid, synapses.server, "plain")
+    plain = synapses.named("plain")
     plain.post("elements", [element([1, 1, 1], tags=("a",))]).ok()
     client.commit(synapses.uuid)
     child = plain.at(client.child(synapses.uuid))

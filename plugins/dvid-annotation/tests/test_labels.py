@@ -231,7 +231,7 @@ def test_labels_of_another_block_size_are_refused_once_there_are_elements(
     monkeypatch.setattr(painted, "label_block_size", lambda _: (32, 32, 32))
     synapses.client.new_instance(synapses.uuid, "labelmap", "small")
     synapses.client.new_instance(synapses.uuid, "annotation", "early")
-    early = type(synapses)(synapses.client, synapses.uuid, synapses.server, "early")
+    early = synapses.named("early")
     early.post("sync", {"sync": "small"}).ok()
     early.post("elements", [{"Pos": [40, 1, 1]}]).ok()
     assert list(early.blocks()) == ["1,0,0"]

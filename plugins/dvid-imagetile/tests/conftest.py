@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,19 +13,11 @@ from PIL import Image
 
 from dvid_framework.testing import Plugins
 from dvid_framework.testing.client import Client, Reply
+from dvid_framework.testing.instance_client import InstanceClient
 from dvid_framework.testing.jobs import wait_for_job
+from dvid_framework.testing.modules import module_beside
 from dvid_framework.testing.pytest_plugin import ServerFactory
 from dvid_framework.testing.running import ServerThread
-
-
-def _plain_volume() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("plain_volume", Path(__file__).with_name("plain_volume.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def post_volume(
@@ -42,20 +31,12 @@ def post_volume(
 
 
 @dataclass
-class Tiles:
+class Tiles(InstanceClient):
     """An instance of tiles at a version, and what makes others."""
-
-    client: Client
-    uuid: str
-    name: str = "t"
-
-    @property
-    def path(self) -> str:
-        return f"/api/node/{self.uuid}/{self.name}"
 
     def make(self, name: str, **settings: str) -> Tiles:
         self.client.new_instance(self.uuid, "imagetile", name, **settings)
-        return Tiles(self.client, self.uuid, name)
+        return self.named(name)
 
     def refused(self, **settings: str) -> Reply:
         body = {"typename": "imagetile", "dataname": "bad", **settings}
@@ -63,12 +44,6 @@ class Tiles:
 
     def volume(self, volume: np.ndarray, offset: tuple[int, int, int] = (0, 0, 0), **settings: str) -> None:
         post_volume(self.client, self.uuid, volume, offset, **settings)
-
-    def get(self, rest: str) -> Reply:
-        return self.client.get(f"{self.path}/{rest}")
-
-    def post(self, rest: str, body: Any = b"") -> Reply:
-        return self.client.post(f"{self.path}/{rest}", body)
 
     def image(self, rest: str) -> np.ndarray:
         reply = self.get(rest).ok()
@@ -82,7 +57,7 @@ class Tiles:
 
 @pytest.fixture(scope="session")
 def plain_volume() -> ModuleType:
-    return _plain_volume()
+    return module_beside(__file__, "plain_volume")
 
 
 @pytest.fixture
@@ -97,4 +72,4 @@ def tiles(server: ServerThread) -> Tiles:
     client = server.client
     uuid = client.new_repo()
     client.new_instance(uuid, "imagetile", "t", Source="gray")
-    return Tiles(client, uuid)
+    return Tiles(client, uuid, "t")

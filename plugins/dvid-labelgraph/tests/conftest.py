@@ -8,31 +8,14 @@ from typing import Any
 
 import pytest
 
-from dvid_framework.testing.client import Client, Reply
+from dvid_framework.testing.instance_client import InstanceClient
 from dvid_framework.testing.pytest_plugin import ServerFactory
 from dvid_framework.testing.running import ServerThread
 
 
 @dataclass
-class Graph:
+class Graph(InstanceClient):
     """An instance at a version."""
-
-    client: Client
-    uuid: str
-    name: str = "lg"
-
-    @property
-    def path(self) -> str:
-        return f"/api/node/{self.uuid}/{self.name}"
-
-    def get(self, rest: str, body: Any = None) -> Reply:
-        return self.client.get(f"{self.path}/{rest}", body)
-
-    def send(self, method: str, rest: str, body: Any = b"") -> Reply:
-        return self.client.request(method, f"{self.path}/{rest}", body)
-
-    def post(self, rest: str, body: Any = b"") -> Reply:
-        return self.send("POST", rest, body)
 
     def whole(self) -> tuple[dict[int, float], dict[tuple[int, int], float]]:
         return parts_of(self.get("subgraph").ok().json())
@@ -59,4 +42,4 @@ def server(dvid_server: ServerFactory, monkeypatch: pytest.MonkeyPatch) -> Serve
 def graph(server: ServerThread) -> Graph:
     uuid = server.client.new_repo()
     server.client.new_instance(uuid, "labelgraph", "lg")
-    return Graph(server.client, uuid)
+    return Graph(server.client, uuid, "lg")

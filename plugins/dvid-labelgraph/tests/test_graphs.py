@@ -188,7 +188,7 @@ def test_a_random_walk(server, graph) -> None:
             here.client.commit(here.uuid)
             versions = [one for one in versions if one[0] is not here]
             for branch in (None, f"b{number}"):
-                child = type(graph)(server.client, server.client.child(here.uuid, branch))
+                child = graph.by(server.client).at(server.client.child(here.uuid, branch))
                 versions.append((child, dict(vertices), dict(edges)))
         if number % 40 == 39:
             server.restart()

@@ -97,7 +97,7 @@ def test_of_writers_at_once_one_wins(server, graph) -> None:
     def write(worker: int) -> None:
         with server.new_client() as client:
             body = numbers(1, 1, number, 1, 1, 1, bytes([worker]))
-            answer = type(graph)(client, graph.uuid).post("propertytransaction/vertices/p", body).ok().body
+            answer = graph.by(client).post("propertytransaction/vertices/p", body).ok().body
             if struct.unpack_from("<Q", answer)[0]:
                 won.append(worker)
 

@@ -94,7 +94,7 @@ def test_only_what_lies_in_the_region_counts(sizes: Any) -> None:
     client.new_instance(uuid, "half", "half")
     client.new_instance(uuid, "labelsz", "some", ROI=f"half,{uuid}")
     client.post(f"/api/node/{uuid}/some/sync", {"sync": "syn"}).ok()
-    some = type(sizes)(client, uuid, sizes.server, "some")
+    some = sizes.named("some")
     sizes.set({"a": (1, 5, (-1, 0, 0)), "b": (1, 5, (0, 0, 0)), "c": (1, 6, (9, 9, 9))})
     assert some.ranked("top/9/PostSyn") == [(5, 1)]
     assert sizes.ranked("top/9/PostSyn") == [(5, 2), (6, 1)]
@@ -146,7 +146,7 @@ def test_what_came_before_the_sync_is_counted_by_a_reload(sizes: Any) -> None:
     client, uuid = sizes.client, sizes.uuid
     sizes.set({"a": (1, 5, (0, 0, 0))})
     client.new_instance(uuid, "labelsz", "late")
-    late = type(sizes)(client, uuid, sizes.server, "late")
+    late = sizes.named("late")
     client.post(f"{late.path}/sync", {"sync": "syn"}).ok()
     assert late.ranked("top/5/PostSyn") == []
     late.reload()

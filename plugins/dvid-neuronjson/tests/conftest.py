@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from dvid_framework.testing.client import Client, Reply
+from dvid_framework.testing.client import Reply
+from dvid_framework.testing.instance_client import InstanceClient
 from dvid_framework.testing.pytest_plugin import ServerFactory
 from dvid_framework.testing.running import ServerThread
 
 
 @dataclass
-class Neurons:
+class Neurons(InstanceClient):
     """An instance at a version."""
 
-    client: Client
-    uuid: str
-    name: str = "nj"
-
-    @property
-    def path(self) -> str:
-        return f"/api/node/{self.uuid}/{self.name}"
-
-    def get(self, rest: str, body: Any = None, **headers: str) -> Reply:
-        return self.client.get(f"{self.path}/{rest}", body, **headers)
-
-    def json(self, rest: str, body: Any = None) -> Any:
-        return self.get(rest, None if body is None else json.dumps(body)).ok().json()
-
-    def post(self, rest: str, body: Any = b"") -> Reply:
-        return self.client.post(f"{self.path}/{rest}", body)
-
     def put(self, number: int, fields: Mapping[str, Any], options: str = "u=ann") -> Reply:
-        return self.post(f"key/{number}?{options}", json.dumps({"bodyid": number, **fields}))
-
-    def delete(self, rest: str) -> Reply:
-        return self.client.delete(f"{self.path}/{rest}")
+        return self.post(f"key/{number}?{options}", {"bodyid": number, **fields})
 
     def ask(self, query: Any, options: str = "onlyid=true") -> Any:
         return self.json(f"query?{options}", query)
@@ -59,4 +39,4 @@ def neurons(server: ServerThread) -> Neurons:
     client = server.client
     uuid = client.new_repo()
     client.new_instance(uuid, "neuronjson", "nj")
-    return Neurons(client, uuid)
+    return Neurons(client, uuid, "nj")

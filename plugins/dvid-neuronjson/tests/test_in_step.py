@@ -42,7 +42,7 @@ class Model:
         self.open = [neurons.uuid]
 
     def at(self, uuid: str) -> Any:
-        return type(self.now)(self.now.client, uuid)
+        return self.now.at(uuid)
 
     def step(self, rng: random.Random) -> None:
         uuid, number = rng.choice(self.open), rng.randint(1, 40)
@@ -109,7 +109,7 @@ def test_random_walks_through_restarts(seed: int, dvid_server: ServerFactory, ne
     server = dvid_server(data)
     uuid = server.client.new_repo()
     server.client.new_instance(uuid, "neuronjson", "nj")
-    rng, model = random.Random(seed), Model(type(neurons)(server.client, uuid))
+    rng, model = random.Random(seed), Model(neurons.by(server.client).at(uuid))
     for _ in range(4):
         for number in range(STEPS // 2):
             model.step(rng)
@@ -152,7 +152,7 @@ def test_writers_and_readers_at_once(server, neurons) -> None:
 
     def write(worker: int) -> None:
         with server.new_client() as client:
-            mine = type(neurons)(client, neurons.uuid)
+            mine = neurons.by(client)
             for number in range(25):
                 mine.put(7, {f"f{worker}_{number}": number}, f"u=w{worker}").ok()
                 mine.put(1000 * worker + number + 10, {"worker": worker, "n": number}).ok()
@@ -162,7 +162,7 @@ def test_writers_and_readers_at_once(server, neurons) -> None:
 
     def read() -> None:
         with server.new_client() as client:
-            mine = type(neurons)(client, neurons.uuid)
+            mine = neurons.by(client)
             while not ended.is_set():
                 found = mine.json("all")
                 if [one["bodyid"] for one in found] != sorted(one["bodyid"] for one in found):
@@ -200,7 +200,7 @@ def test_writes_of_a_branch_leave_the_tables_of_others(server, neurons, monkeypa
     neurons.put(1, {"a": 1}).ok()
     neurons.client.commit(neurons.uuid)
     versions = [neurons.uuid, *(neurons.client.child(neurons.uuid, branch) for branch in ("one", "two"))]
-    root, one, two = (type(neurons)(neurons.client, uuid) for uuid in versions)
+    root, one, two = (neurons.at(uuid) for uuid in versions)
     for version in (root, one, two):
         assert version.ask({"a": 1}) == [1]
     tables = server.server.instances.get(server.server.repos.find(neurons.uuid)[0], "nj").tables
@@ -224,7 +224,7 @@ def test_what_was_acknowledged_survives_kills(neurons, dvid_process: ProcessFact
     expected: dict[int, int] = {}
     for cycle in range(int(os.environ.get("DVID_CRASH_CYCLES", "3"))):
         process = dvid_process(data) if cycle else process
-        mine = type(neurons)(process.client, uuid)
+        mine = neurons.by(process.client).at(uuid)
         stored = {one["bodyid"]: one["n"] for one in mine.json("all")}
         assert stored == expected
         killer = threading.Timer(rng.uniform(0.2, 1.0), process.kill)
@@ -238,7 +238,7 @@ def test_what_was_acknowledged_survives_kills(neurons, dvid_process: ProcessFact
         except (OSError, http.client.HTTPException, AssertionError):
             killer.join()
         again = dvid_process(data)
-        mine = type(neurons)(again.client, uuid)
+        mine = neurons.by(again.client).at(uuid)
         for one in mine.json("all"):
             if one["bodyid"] == number and one["n"] == n:
                 expected[number] = n  # it was written and not acknowledged

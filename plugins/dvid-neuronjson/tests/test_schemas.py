@@ -207,7 +207,7 @@ def test_the_schema_of_a_version_checks_what_is_posted(neurons) -> None:
     assert neurons.put(3, {"s": 5}).status == 400, "the former schema stays"
     assert neurons.json("key/1") == {"bodyid": 1, "s": 5}
     neurons.client.commit(neurons.uuid)
-    child = type(neurons)(neurons.client, neurons.client.child(neurons.uuid))
+    child = neurons.at(neurons.client.child(neurons.uuid))
     assert child.put(3, {"s": 5}).status == 400
     child.delete("json_schema").ok()
     child.put(3, {"s": 5}).ok()

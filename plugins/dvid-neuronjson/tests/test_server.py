@@ -190,8 +190,8 @@ def test_versions(neurons) -> None:
     neurons.client.commit(neurons.uuid)
     assert neurons.put(1, {"a": "x"}).status == neurons.delete("key/1").status == 400
     assert neurons.post("query?onlyid=true", {"a": "root"}).ok().json() == [1, 20, 100]
-    child = type(neurons)(neurons.client, neurons.client.child(neurons.uuid))
-    side = type(neurons)(neurons.client, neurons.client.child(neurons.uuid, "side"))
+    child = neurons.at(neurons.client.child(neurons.uuid))
+    side = neurons.at(neurons.client.child(neurons.uuid, "side"))
     child.put(1, {"a": "child"}).ok()
     child.delete("key/20").ok()
     side.put(7, {"a": "side"}).ok()
@@ -209,13 +209,13 @@ def test_what_merged_branches_disagree_about_is_refused_until_it_is_replaced(neu
     neurons.put(1, {"a": "root"}).ok()
     neurons.client.commit(neurons.uuid)
     client = neurons.client
-    sides = [type(neurons)(client, client.child(neurons.uuid, branch)) for branch in ("left", "right")]
+    sides = [neurons.at(client.child(neurons.uuid, branch)) for branch in ("left", "right")]
     for side in sides:
         side.put(1, {"a": side.uuid}).ok()
         side.put(int(side.uuid[:4], 16) + 2, {"b": 1}).ok()
         client.commit(side.uuid)
     body = {"mergeType": "conflict-free", "parents": [side.uuid for side in sides], "note": ""}
-    merged = type(neurons)(client, client.post(f"/api/repo/{neurons.uuid}/merge", body).ok().json()["child"])
+    merged = neurons.at(client.post(f"/api/repo/{neurons.uuid}/merge", body).ok().json()["child"])
     assert merged.get("key/1").status == merged.get("all").status == 409
     assert merged.put(1, {"a": "x"}).status == 409
     merged.put(1, {"a": "x"}, "u=ann&replace=true").ok()
@@ -225,11 +225,11 @@ def test_what_merged_branches_disagree_about_is_refused_until_it_is_replaced(neu
 
 def test_an_unversioned_instance_has_one_state(neurons) -> None:
     neurons.client.new_instance(neurons.uuid, "neuronjson", "flat", versioned="false")
-    flat = type(neurons)(neurons.client, neurons.uuid, "flat")
+    flat = neurons.named("flat")
     flat.put(1, {"a": 1}).ok()
     assert flat.ask({"a": 1}) == [1]
     neurons.client.commit(neurons.uuid)
-    child = type(neurons)(neurons.client, neurons.client.child(neurons.uuid), "flat")
+    child = neurons.named("flat").at(neurons.client.child(neurons.uuid))
     child.put(2, {"a": 1}).ok()
     flat.put(3, {"a": 1}).ok()
     assert sorted(flat.ask({"a": 1})) == sorted(child.ask({"a": 1})) == [1, 2, 3]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from dvid_tarsupervoxels import plugin
@@ -22,7 +21,7 @@ from dvid_framework.api import (
     post,
 )
 from dvid_framework.testing import Plugins
-from dvid_framework.testing.client import Client, Reply
+from dvid_framework.testing.instance_client import InstanceClient
 from dvid_framework.testing.pytest_plugin import ServerFactory
 from dvid_framework.testing.running import ServerThread
 
@@ -69,36 +68,16 @@ class Segmentation:
 
 
 @dataclass
-class Tars:
+class Tars(InstanceClient):
     """An instance at a version."""
-
-    client: Client
-    uuid: str
-    name: str = "ts"
-
-    @property
-    def path(self) -> str:
-        return f"/api/node/{self.uuid}/{self.name}"
-
-    def get(self, rest: str, body: Any = None) -> Reply:
-        return self.client.get(f"{self.path}/{rest}", body)
-
-    def post(self, rest: str, body: Any = b"") -> Reply:
-        return self.client.post(f"{self.path}/{rest}", body)
 
     def exists(self, *supervoxels: int) -> list[bool]:
         found: list[bool] = self.get("exists", json.dumps(supervoxels)).ok().json()
         return found
 
-    def head(self, rest: str) -> int:
-        return self.client.head(f"{self.path}/{rest}").status
-
     def bodies(self, **bodies: list[int]) -> None:
         wanted = {name.removeprefix("b"): supervoxels for name, supervoxels in bodies.items()}
         self.client.post(f"/api/node/{self.uuid}/seg/body", wanted).ok()
-
-    def at(self, uuid: str) -> Tars:
-        return Tars(self.client, uuid, self.name)
 
 
 @pytest.fixture
@@ -118,4 +97,4 @@ def tars(server: ServerThread) -> Tars:
     client.new_instance(uuid, "bodies", "seg")
     client.new_instance(uuid, "tarsupervoxels", "ts", Extension="dat")
     client.post(f"/api/node/{uuid}/ts/sync", {"sync": "seg"}).ok()
-    return Tars(client, uuid)
+    return Tars(client, uuid, "ts")

@@ -131,7 +131,7 @@ def test_bodies_belong_to_versions_and_files_to_the_repo(tars) -> None:
 
 def test_without_a_segmentation_there_are_no_bodies(tars) -> None:
     tars.client.new_instance(tars.uuid, "tarsupervoxels", "alone", Extension="drc")
-    alone = type(tars)(tars.client, tars.uuid, "alone")
+    alone = tars.named("alone")
     for again in range(2):
         assert alone.get("tarfile/1").status == alone.head("tarfile/1") == alone.get("missing/1").status == 400
         if not again:
@@ -191,7 +191,7 @@ def test_a_random_walk(server, tars) -> None:
         if step % 20 == 19:
             server.restart()
             tars.client = server.client
-            versions = [type(tars)(server.client, one.uuid) for one in versions]
+            versions = [one.by(server.client) for one in versions]
         there = rng.choice(versions)
         assert there.exists(*range(1, 13)) == [one in expected for one in range(1, 13)]
         there.bodies(b1=list(range(1, 13)))
@@ -212,7 +212,7 @@ def test_what_was_acknowledged_survives_kills(tars, dvid_process: ProcessFactory
     doubtful: dict[int, bytes] = {}
     for cycle in range(int(os.environ.get("DVID_CRASH_CYCLES", "3"))):
         process = dvid_process(data) if cycle else process
-        here = type(tars)(process.client, uuid)
+        here = tars.by(process.client).at(uuid)
         found = {one: here.get(f"supervoxel/{one}").body for one in range(1, 31) if here.exists(one) == [True]}
         assert found in (expected, {**expected, **doubtful}), "a load is whole or nowhere"
         expected = found

@@ -24,6 +24,7 @@ __all__ = [
     "LimitSettings",
     "LoggingSettings",
     "MutationSettings",
+    "Sections",
     "ServerSettings",
     "load_config",
 ]
@@ -232,8 +233,8 @@ class BackendChoice(msgspec.Struct):
     log: str = ""
 
 
-class Config(msgspec.Struct):
-    """The whole configuration. Sections and keys that are not known are ignored, as in the original."""
+class Sections(msgspec.Struct):
+    """The sections of a file. Those that are not known, and their keys, are ignored, as in the original."""
 
     server: ServerSettings = msgspec.field(default_factory=ServerSettings)
     auth: AuthSettings = msgspec.field(default_factory=AuthSettings)
@@ -244,12 +245,22 @@ class Config(msgspec.Struct):
     store: dict[str, dict[str, Any]] = {}
     backend: dict[str, BackendChoice] = {}
     plugin: dict[str, dict[str, Any]] = {}
-    source: str = ""
+
+
+class Config(Sections):
+    """The whole configuration.
+
+    Attributes:
+        document: the file as TOML reads it, unknown keys included; empty without one.
+        folder: that of the file, from which relative paths count.
+    """
+
+    document: dict[str, Any] = {}
     folder: str = "."
 
     def masked(self) -> str:
         """Return the text of the configuration file with its secrets masked; without a file, the defaults as one."""
-        return masked_toml(self.source) if self.source else self._defaults()
+        return masked_toml(self.document) if self.document else self._defaults()
 
     def _defaults(self) -> str:
         lines = ["# There is no configuration file: these are the defaults."]
@@ -300,16 +311,16 @@ def load_config(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        source = path.read_text()
-        config = msgspec.toml.decode(source, type=Config)
+        document: dict[str, Any] = msgspec.toml.decode(path.read_text())
+        sections = msgspec.convert(document, Sections)
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"the configuration {path} can't be read: {error}") from error
     except msgspec.MsgspecError as error:
         raise BadRequest(f"the configuration {path} is wrong: {error}") from error
+    config = Config(**msgspec.structs.asdict(sections), document=document, folder=str(path.parent))
     if config.server.rwmode not in ("", "readonly", "fullwrite"):
         raise BadRequest(f"[server] rwmode must be readonly or fullwrite, and not {config.server.rwmode!r}")
     for key in ("enforce", "enforce_internal"):
         if (mode := getattr(config.auth, key)) not in _MODES:
             raise BadRequest(f"[auth] {key} must be none, token, authfile or dsg, and not {mode!r}")
-    config.source, config.folder = source, str(path.parent)
     return config

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from dvid_framework.config import Config
+from dvid_framework.config import Sections
 
 __all__ = ["keys_without_effect"]
 
@@ -44,12 +44,12 @@ def keys_without_effect(document: Mapping[str, Any]) -> Iterator[tuple[str, str]
     Args:
         document: a configuration file as TOML reads it.
     """
-    sections = _known(Config)
+    sections = _known(Sections)
     for section, content in document.items():
         if section in _ELSEWHERE:
             yield section, _ELSEWHERE[section]
-        elif section in ("source", "folder") or section not in sections:
-            yield section, _unknown(section, sections.keys() - {"source", "folder"})
+        elif section not in sections:
+            yield section, _unknown(section, sections)
         elif section == "backend":
             if any(isinstance(choice, dict) and choice.get("log") for choice in content.values()):
                 yield "backend.*.log", _ELSEWHERE["backend.*.log"]

@@ -51,7 +51,10 @@ def _lines(path: str, table: Mapping[str, Any]) -> Iterator[str]:
             yield from _lines(f"{path}.{_name(key)}" if path else _name(key), value)
 
 
-def masked_toml(source: str) -> str:
-    """Return a TOML document with its secrets masked, and without its comments, which may hold some too."""
-    document: dict[str, Any] = msgspec.toml.decode(source)
+def masked_toml(document: Mapping[str, Any]) -> str:
+    """Return a TOML document, as it was read, with its secrets masked; its comments, which may hold some too, are gone.
+
+    Args:
+        document: what TOML has as tables is dictionaries.
+    """
     return "\n".join(_lines("", _masked("", document))).lstrip("\n") + "\n"

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 from litestar import Litestar
 
@@ -108,7 +107,7 @@ class Server:
         self.plugins = plugins or Plugins()
         for failure in self.plugins.failures:
             _log.error("plugin left out", plugin=failure.name, distribution=failure.distribution, error=failure.error)
-        for key, reason in keys_without_effect(msgspec.toml.decode(self.config.source or "")):
+        for key, reason in keys_without_effect(self.config.document):
             _log.warning("key of the configuration has no effect", key=key, reason=reason)
         self.stores = Stores(self.config.stores(data), self.plugins.engines, self.config.choices())
         try:
@@ -259,7 +258,7 @@ class Server:
             "RPC Address": "",
             "Host": f"{server.host or self.host}:{self.port}",
             "Note": server.note,
-            "TOML location": "given" if self.config.source else "",
+            "TOML location": "given" if self.config.document else "",
             "Max Open Files": str(os.sysconf("SC_OPEN_MAX")),
             "Plugins left out": "; ".join(f"{plugin.name}: {plugin.error}" for plugin in self.plugins.failures),
         }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dvid_framework.instances.instance import Instance
 from dvid_framework.testing.core import Core, embedded_openers, memory_opener, single_row_opener
 from dvid_framework.versions.repo import Repo
 
@@ -33,3 +34,8 @@ def any_core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
 @pytest.fixture
 def repo(core: Core) -> Repo:
     return core.repos.create("test")
+
+
+@pytest.fixture
+def instance(core: Core, repo: Repo) -> Instance:
+    return core.instance(repo, "t")

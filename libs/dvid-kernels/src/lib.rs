@@ -33,6 +33,7 @@ mod packed;
 mod points;
 mod pieces;
 mod pool;
+mod proofreading;
 mod reading;
 mod record_changes;
 mod record_reading;
@@ -59,6 +60,7 @@ fn _dvid_kernels(module: &Bound<PyModule>) -> PyResult<()> {
     bodies::register(module)?;
     splitting::register(module)?;
     record_reading::register(module)?;
+    proofreading::register(module)?;
     json_points::register(module)?;
     sealing::register(module)?;
     mapping_calls::register(module)?;

@@ -115,6 +115,60 @@ impl Change {
         Ok(Some(self.encoded(label, mutation, texts)))
     }
 
+    /// The record of a body to which others come, and the supervoxels of each of these, ascending.
+    pub fn merge(&mut self, label: u64, records: &[&[u8]], stamp: &Stamp) -> Outcome<(Vec<u8>, Vec<Vec<u64>>)> {
+        self.rows.clear();
+        self.marks.clear();
+        let mut members = Vec::with_capacity(records.len());
+        for (number, record) in records.iter().enumerate() {
+            let (first, marked) = (self.rows.len(), self.marks.len());
+            self.take_in(&Record::parse(record)?);
+            if number == 0 {
+                continue;
+            }
+            let come = &self.rows[first..];
+            self.marks.truncate(marked);
+            self.marks.extend(come.iter().map(|row| (row.block, stamp.mutation)));
+            let mut names: Vec<u64> = come.iter().map(|row| row.supervoxel).collect();
+            names.sort_unstable();
+            names.dedup();
+            members.push(names);
+        }
+        self.join(true);
+        if self.rows.is_empty() {
+            return Fault::format("what is known of a body names no voxels");
+        }
+        Ok((self.encoded(label, stamp.mutation, stamp.texts), members))
+    }
+
+    /// The records of what stays of a body and of what leaves it, and the blocks (x, y, z) that this is in.
+    pub fn cleave(
+        &mut self,
+        labels: [u64; 2],
+        record: &[u8],
+        supervoxels: &[u64],
+        stamp: &Stamp,
+    ) -> Outcome<([Vec<u8>; 2], Vec<[i32; 3]>)> {
+        self.rows.clear();
+        self.marks.clear();
+        self.take_in(&Record::parse(record)?);
+        let leaves = |row: &Row| supervoxels.binary_search(&row.supervoxel).is_ok();
+        let mut gone = Change { rows: self.rows.iter().copied().filter(leaves).collect(), marks: Vec::new() };
+        self.rows.retain(|row| !leaves(row));
+        gone.marks.extend(gone.rows.iter().map(|row| (row.block, stamp.mutation)));
+        self.marks.extend_from_slice(&gone.marks);
+        let mut blocks: Vec<_> = gone.rows.iter().map(|row| row.block.block()).collect();
+        blocks.sort_unstable();
+        blocks.dedup();
+        self.join(true);
+        gone.join(true);
+        if self.rows.is_empty() || gone.rows.is_empty() {
+            return Fault::argument("all of the body would leave it, or nothing");
+        }
+        let encoded = |half: &Change, label| half.encoded(label, stamp.mutation, stamp.texts);
+        Ok(([encoded(self, labels[0]), encoded(&gone, labels[1])], blocks))
+    }
+
     fn encoded(&self, label: u64, mutation: u64, texts: Texts) -> Vec<u8> {
         let mut summary = Summary { mutation, low: [i32::MAX; 3], high: [i32::MIN; 3], ..Summary::default() };
         let (mut parts, mut out, mut marks) = (Vec::new(), Vec::new(), &self.marks[..]);
@@ -152,4 +206,18 @@ fn put_chunk(out: &mut Vec<u8>, rows: &[Row], marks: &[(Place, u64)]) {
     rows.iter().for_each(|row| out.extend_from_slice(&(row.voxels as u32).to_le_bytes()));
     rows.iter().for_each(|row| out.extend_from_slice(&row.block.place.to_le_bytes()));
     marks.iter().for_each(|mark| out.extend_from_slice(&mark.0.place.to_le_bytes()));
+}
+
+/// Which of some supervoxels, ascending, a body has, and how many voxels these have in it.
+pub fn share(record: &[u8], supervoxels: &[u64]) -> Outcome<(Vec<u64>, u64)> {
+    let record = Record::parse(record)?;
+    let (mut voxels, mut found) = (0u64, vec![false; supervoxels.len()]);
+    for (supervoxel, count) in record.chunks.iter().flat_map(|chunk| chunk.rows()) {
+        if let Ok(at) = supervoxels.binary_search(&supervoxel) {
+            found[at] = true;
+            voxels = voxels.wrapping_add(u64::from(count));
+        }
+    }
+    let names = supervoxels.iter().zip(&found).filter(|(_, there)| **there).map(|(name, _)| *name).collect();
+    Ok((names, voxels))
 }

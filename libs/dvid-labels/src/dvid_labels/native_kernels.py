@@ -31,6 +31,7 @@ from dvid_labels.native_messages import (
     read_indices,
 )
 from dvid_labels.native_points import group_points, json_numbers, labels_kept
+from dvid_labels.native_proofreading import cleave_record, merge_records, record_share
 from dvid_labels.native_records import (
     BlockCache,
     change_records,
@@ -56,6 +57,7 @@ __all__ = [
     "check_and_count",
     "check_block",
     "check_payloads",
+    "cleave_record",
     "count_changes",
     "decode_block",
     "decode_indices",
@@ -74,12 +76,14 @@ __all__ = [
     "label_counts",
     "labels_at",
     "labels_kept",
+    "merge_records",
     "read_indices",
     "read_voxels",
     "record_blocks",
     "record_coarse_rles",
     "record_message",
     "record_messages",
+    "record_share",
     "record_supervoxel_sizes",
     "relabel_block",
     "sort_mapping",

@@ -11,8 +11,12 @@ from dvid_labels.types import Buffer, Labels, Mapping
 
 __all__ = ["decode_mapping", "encode_mapping", "find_mapping", "sort_mapping"]
 
+_UINT64 = np.dtype(np.uint64)
+
 
 def _column(numbers: Labels) -> Labels:
+    if numbers.dtype is _UINT64 and numbers.flags.carray:  # as most are: to require it takes longer
+        return numbers
     return np.require(numbers, np.uint64, ["C", "A"])
 
 

@@ -45,6 +45,7 @@ from dvid_labels.numpy_messages import (
     read_indices,
 )
 from dvid_labels.numpy_points import group_points, json_numbers, labels_kept
+from dvid_labels.numpy_proofreading import cleave_record, merge_records, record_share
 from dvid_labels.numpy_record_changes import change_records
 from dvid_labels.numpy_records import (
     encode_chunks,
@@ -69,6 +70,7 @@ __all__ = [
     "check_and_count",
     "check_block",
     "check_payloads",
+    "cleave_record",
     "count_changes",
     "decode_block",
     "decode_indices",
@@ -87,12 +89,14 @@ __all__ = [
     "label_counts",
     "labels_at",
     "labels_kept",
+    "merge_records",
     "read_indices",
     "read_voxels",
     "record_blocks",
     "record_coarse_rles",
     "record_message",
     "record_messages",
+    "record_share",
     "record_supervoxel_sizes",
     "relabel_block",
     "sort_mapping",

@@ -12,8 +12,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from dvid_framework.http.work import WorkPool
 
-__all__ = ["Answer", "Bytes", "Later", "Parts", "Pieces", "binary", "empty", "json_answer", "text_answer"]
+__all__ = ["WHOLE", "Answer", "Bytes", "Later", "Parts", "Pieces", "binary", "empty", "json_answer", "text_answer"]
 
+WHOLE = "dvid.whole"
+"""Key in an ASGI scope of what sends a whole answer, `Bytes`, by one write, or tells that it can't."""
 Answer = ASGIApp
 """What a route returns: annotate it so."""
 Buffer = bytes | bytearray | memoryview
@@ -52,7 +54,10 @@ class Bytes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        del scope, receive
+        del receive
+        at_once: Callable[[Bytes], bool] | None = scope.get(WHOLE)  # type: ignore[assignment]  # ours
+        if at_once is not None and at_once(self):
+            return
         start: Any = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         body: Any = {"type": "http.response.body", "body": self.body, "more_body": False}
         await send(start)

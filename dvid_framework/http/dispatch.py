@@ -9,7 +9,7 @@ are no UTF-8 pass as surrogates.
 from __future__ import annotations
 
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from litestar.types import ASGIApp, Receive, Send
 
 from dvid_framework.errors import BadRequest, Locked
-from dvid_framework.http.answers import Answer, Bytes, empty
+from dvid_framework.http.answers import WHOLE, Answer, Bytes, empty
 from dvid_framework.http.auth import check_local_mutation, has_admin_token
 from dvid_framework.http.call import CALL, Call, ClientGone, parse_query
 from dvid_framework.http.errors import error_answer, page_not_found
@@ -90,6 +90,7 @@ class Dispatch:
         call, answer = begun.call, begun.answer
         extra = () if self._cors is None else self._cors.headers(scope["headers"], call.path)
         meter = Meter(scope, receive, send, self._large, extra)
+        meter.at_once = scope.pop(WHOLE, None)
         scope[CALL] = call
         work = self._server.pool.begin(meter.client)
         try:
@@ -99,6 +100,8 @@ class Dispatch:
             if answer is None:
                 answer = self._answer(begun)
             scope.update(begun.changes)
+            if meter.at_once is not None and answer is not self._app:
+                scope[WHOLE] = meter.send_whole
             await answer(scope, meter.receive, meter.send)
         except ClientGone:
             meter.status = ClientGone.status
@@ -319,7 +322,19 @@ class _Sent:
 class Meter:
     """Counts the bytes of a request, keeps the body out of answers to HEAD, and tells browsers which pages may read."""
 
-    __slots__ = ("_extra", "_head", "_large", "_path", "_receive", "_send", "bytes_in", "bytes_out", "client", "status")
+    __slots__ = (
+        "_extra",
+        "_head",
+        "_large",
+        "_path",
+        "_receive",
+        "_send",
+        "at_once",
+        "bytes_in",
+        "bytes_out",
+        "client",
+        "status",
+    )
 
     def __init__(
         self,
@@ -337,6 +352,7 @@ class Meter:
         client = scope.get("client")
         self.client = client[0] if client else ""
         self._extra = extra
+        self.at_once: Callable[[Bytes], bool] | None = None
         self.status = 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -346,6 +362,22 @@ class Meter:
         message: Any = await self._receive()
         self.bytes_in += len(message.get("body", b""))
         return message
+
+    def send_whole(self, answer: Bytes) -> bool:
+        """Send a whole answer by one write, if nothing speaks against it; False if it must be sent as others are."""
+        body = answer.body
+        size = body.nbytes if isinstance(body, memoryview) else len(body)
+        if (
+            self.at_once is None
+            or self._head
+            or self._extra
+            or size > _AT_ONCE_BYTES
+            or page_headers(self._path, answer.headers)
+            or not self.at_once(answer)
+        ):
+            return False
+        self.status, self.bytes_out = answer.status, size
+        return True
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer."""

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from dvid_framework.http.answers import Bytes
+from dvid_framework.http.answers import WHOLE, Bytes
 from dvid_framework.http.dispatch import BEGUN, Begun, Dispatch
 from dvid_framework.http.watch import Bounds, WatchedProtocol
 from dvid_framework.http.watchful import Watchful
@@ -78,6 +78,7 @@ class BoundedProtocol(WatchedProtocol):
         if isinstance(begun, Bytes):
             self._last_known = self.loop.time()
             self._write(begun)
+            self._watchful.stay()
             self.server_state.total_requests += 1
             return True
         self._begun = begun
@@ -96,6 +97,7 @@ class BoundedProtocol(WatchedProtocol):
             if isinstance(begun, Bytes):
                 self._answered, self._expects_head, self._head_bytes = True, False, 0
                 self._write(begun)
+                self._watchful.stay()
                 self.on_response_complete()
                 return
             if begun is not None:
@@ -120,6 +122,28 @@ class BoundedProtocol(WatchedProtocol):
             and _OF_BODIES.isdisjoint([name for name, _ in self.headers])
         )
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.scope[WHOLE] = partial(self._write_whole, cycle)  # type: ignore[literal-required]  # ours
+        super()._start_asgi_task(cycle, app)
+
+    def _write_whole(self, cycle: RequestResponseCycle, answer: Bytes) -> bool:
+        """Send a whole answer of a task by one write, if nothing speaks against it; False if the task must send it."""
+        if (
+            cycle.response_started
+            or cycle.disconnected
+            or not cycle.keep_alive
+            or cycle.waiting_for_100_continue
+            or self.flow.write_paused
+            or self.transport.is_closing()
+        ):
+            return False
+        cycle.response_started = True
+        self._write(answer)
+        cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
+
     def _write(self, answer: Bytes) -> None:
         """Send a whole answer."""
         defaults, headers = self.server_state.default_headers, answer.headers
@@ -131,7 +155,6 @@ class BoundedProtocol(WatchedProtocol):
         if head.count(b"\r") != len(headers) or head.count(b"\n") != len(headers):
             raise RuntimeError("a header of an answer has more than one line")
         self.transport.write(b"".join((beginning, head, b"\r\n", answer.body)))
-        self._watchful.stay()
 
     def _beginning(self, status: int) -> bytes:
         fields = b"".join([b"%b: %b\r\n" % field for field in self._defaults])

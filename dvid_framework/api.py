@@ -28,6 +28,7 @@ from dvid_framework.hookspecs import hookimpl
 from dvid_framework.http.access.guard import check_readable
 from dvid_framework.http.answers import Answer, Later, Parts, Pieces, binary, empty, json_answer, text_answer
 from dvid_framework.http.auth import need_admin
+from dvid_framework.http.brief_writes import BriefWrites, Made
 from dvid_framework.http.cacheable import cacheable, cacheable_json
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.pieces import in_pieces, json_joined
@@ -75,6 +76,7 @@ __all__ = [
     "BadRequest",
     "Batch",
     "BlockMask",
+    "BriefWrites",
     "Call",
     "Capability",
     "Conflict",
@@ -100,6 +102,7 @@ __all__ = [
     "LabelsAt",
     "Later",
     "Locked",
+    "Made",
     "Mutation",
     "NoSettings",
     "NotFound",

@@ -82,6 +82,20 @@ class WorkPool(Executor):
                 else:
                     del self._requests[work.client]
 
+    def admit(self) -> str:
+        """Count the request that the current task answers, which waits elsewhere for a thread; returns its client.
+
+        Raises:
+            Unavailable: too many requests wait already, of this client or of all.
+        """
+        work = _current.get()
+        if work is None:
+            return ""
+        if not work.admitted:
+            with self._lock:
+                self._admit(work)
+        return work.client
+
     def _admit(self, work: RequestWork) -> None:
         own = self._requests.get(work.client, 0)
         if own >= self._of_client:

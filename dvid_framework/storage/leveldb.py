@@ -67,8 +67,11 @@ class LevelDBStore(EmbeddedStore):
                     put(key, value)
 
         def write() -> None:
-            with errors_of("writing"):
+            try:
                 unit.write()
+            except (plyvel.Error, RuntimeError):
+                with errors_of("writing"):
+                    raise
             if batch.stored_bytes <= _SPARE_BYTES and len(self._spare) < _SPARE_UNITS:
                 unit.clear()
                 self._spare.append((source, unit))

@@ -37,9 +37,10 @@ class Gates:
         """
         passed = [number for number in (version, -instance) if number]
         with self._changed:
-            if not self._changed.wait_for(lambda: self._closing.isdisjoint(passed), seconds):
+            if self._closing and not self._changed.wait_for(lambda: self._closing.isdisjoint(passed), seconds):
                 raise Unavailable("the version is being committed")
-            self._in_flight.update(passed)
+            for number in passed:
+                self._in_flight[number] += 1
 
     def leave(self, version: int, instance: int = 0) -> None:
         """End a mutation."""

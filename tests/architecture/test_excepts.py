@@ -17,6 +17,7 @@ SOURCES = sorted(
 BOUNDARIES = {
     "dvid_framework/plugins.py",  # a plugin may raise anything at import
     "dvid_framework/http/dispatch.py",  # whatever a route raises becomes an answer
+    "dvid_framework/http/brief_writes.py",  # each write's fault is told to its request alone
     "dvid_framework/http/work.py",  # what was done in a thread is told to whoever waits for it
     "dvid_framework/events/feed.py",  # a follower's fault must neither stop the others nor be lost
     "dvid_framework/events/jobs.py",  # whatever the work of a job raises is named in its record

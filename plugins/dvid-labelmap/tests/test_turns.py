@@ -68,6 +68,31 @@ def test_a_failure_gives_the_turn_back() -> None:
     assert finishes(holds(turns, "alone", 1), 5)
 
 
+def test_who_waits_for_nobody_has_the_turn_or_not() -> None:
+    turns = Turns()
+
+    def is_turn(*bodies: int, version: int = 1) -> bool:
+        with turns.with_bodies_at_hand(version, bodies) as mine:
+            return mine
+
+    assert is_turn(5, 6)
+    with turns.with_bodies(1, (5,)):
+        assert not is_turn(4, 5)
+        assert is_turn(4, 6)
+        assert is_turn(5, version=2)
+    with turns.alone(1):
+        assert not is_turn(5)
+        assert is_turn(5, version=2)
+    with turns.with_bodies_at_hand(1, (5, 6)) as mine:
+        assert mine
+        assert not finishes(holds(turns, "with_bodies", 1, (6,)))
+        assert not is_turn(6)
+    with pytest.raises(ValueError, match="no"), turns.with_bodies_at_hand(1, (5, 6)):
+        raise ValueError("no")
+    assert is_turn(5, 6)
+    assert finishes(holds(turns, "alone", 1), 5)
+
+
 CELLS = 4  # supervoxels along each axis, of 4x4x4 blocks each; chunks have 8x8x8 blocks
 BODY = 1000
 

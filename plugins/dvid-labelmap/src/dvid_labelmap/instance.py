@@ -14,7 +14,7 @@ from dvid_voxels.description import describe_metadata, describe_volume
 from dvid_voxels.extents import Extents, decode_extents, extents_at
 from dvid_voxels.geometry import Triple
 
-from dvid_framework.api import BadRequest, Instance, InstanceContext, VersionRecord, View, Work
+from dvid_framework.api import BadRequest, BriefWrites, Instance, InstanceContext, VersionRecord, View, Work
 from dvid_labelmap.gathering import Gathering
 from dvid_labelmap.keys import EXTENTS
 from dvid_labelmap.model import LabelMapSettings, changed_settings
@@ -50,6 +50,7 @@ class LabelMapInstance(Instance):
         turns: the locks of its bodies, blocks and versions.
         places: where the supervoxels of large bodies are.
         crowd: where changes of bodies wait before they take a thread, so that reads find one.
+        brief_writes: where brief ones wait.
         inflated: where inflated blocks of small reads are kept; all labelmaps of the server share it.
     """
 
@@ -66,6 +67,7 @@ class LabelMapInstance(Instance):
         self.turns = Turns()
         self.places = SupervoxelPlaces()
         self.crowd = asyncio.Semaphore(_CROWD)
+        self.brief_writes = BriefWrites(self.log)
         self._queues: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._gatherings: WeakValueDictionary[int, Gathering] = WeakValueDictionary()
 

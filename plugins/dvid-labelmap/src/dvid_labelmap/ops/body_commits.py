@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from dvid_labels.types import Labels, Mapping
 
-from dvid_framework.api import Txn, VersionRecord
+from dvid_framework.api import Txn, VersionRecord, View
 from dvid_labelmap.ops.index_changes import Stamp
 from dvid_labelmap.ops.supervoxel_places import SupervoxelPlaces
 
 if TYPE_CHECKING:
     from dvid_labelmap.instance import LabelMapInstance
 
-__all__ = ["BodyChange", "commit_bodies", "joined_entries", "new_stamp"]
+__all__ = ["BodyChange", "commit_bodies", "commit_in", "committing", "joined_entries", "new_stamp"]
 
 
 class BodyChange(NamedTuple):
@@ -74,11 +76,27 @@ def commit_bodies(change: BodyChange, entries: Mapping, *, taken: int = 0, named
     Raises:
         TooLarge: all of it is more than one mutation may have.
     """
+    with committing(change) as view:
+        commit_in(change, view, entries, taken=taken, named=named)
+
+
+@contextmanager
+def committing(change: BodyChange) -> Iterator[View]:
+    """Return a context with all that a commit of bodies needs, which gives the version before the change.
+
+    Of one instance one change is in it at a time.
+    """
+    instance = change.instance
+    with instance.mappings.lock, instance.counters.lock, instance.view(change.version) as view:
+        yield view
+
+
+def commit_in(change: BodyChange, view: View, entries: Mapping, *, taken: int = 0, named: int = 0) -> None:
+    """As `commit_bodies`, within `committing`, which gave the view."""
     instance, version, txn, _ = change
-    with instance.mappings.lock, instance.counters.lock, instance.view(version) as view:
-        instance.mappings.add(view, txn, *entries)
-        if taken:
-            instance.counters.keep(txn, change.number, taken, instance.members(version))
-        if named:
-            instance.counters.raise_to(txn, change.number, named, instance.members(version))
-        txn.commit()
+    instance.mappings.add(view, txn, *entries)
+    if taken:
+        instance.counters.keep(txn, change.number, taken, instance.members(version))
+    if named:
+        instance.counters.raise_to(txn, change.number, named, instance.members(version))
+    txn.commit()

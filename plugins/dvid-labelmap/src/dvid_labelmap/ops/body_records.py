@@ -28,8 +28,10 @@ __all__ = [
     "MOST_WHOLE",
     "Parts",
     "delete_body",
+    "fits",
     "packing_of",
     "parts_of",
+    "put_apart",
     "put_body",
     "put_record",
     "put_records",
@@ -105,12 +107,17 @@ def whole_record(view: View, body: int, value: Buffer) -> Buffer:
 # -- writing
 
 
+def fits(record: bytes, *, is_apart: bool) -> bool:
+    """Tell whether a record is short enough to be stored as one, of a body whose index is apart or is not."""
+    return len(record) <= (MOST_WHOLE // 2 if is_apart else MOST_WHOLE)
+
+
 def put_record(txn: Txn, body: int, record: bytes) -> bool:
     """Add a body of its record to a transaction; tells whether it is stored as one. There must be no other parts."""
     if len(record) <= MOST_WHOLE:
         txn.put(summary_key(body), record, packing_of(record))
         return True
-    _put_apart(txn, body, *decode_record(record))
+    put_apart(txn, body, *decode_record(record))
     return False
 
 
@@ -119,10 +126,12 @@ def put_records(txn: Txn, records: Mapping[int, bytes]) -> list[int]:
     small = {body: record for body, record in records.items() if len(record) <= MOST_WHOLE}
     for packing in (NONE, LZ4):
         chosen = [body for body, record in small.items() if packing_of(record) == packing]
+        if not chosen:
+            continue
         txn.put_many([summary_key(body) for body in chosen], [small[body] for body in chosen], packing)
     apart = [body for body in records if body not in small]
     for body in apart:
-        _put_apart(txn, body, *decode_record(records[body]))
+        put_apart(txn, body, *decode_record(records[body]))
     return apart
 
 
@@ -137,12 +146,13 @@ def small_record(summary: Summary, corners: Sequence[Triple], chunks: Sequence[B
 def put_body(txn: Txn, body: int, summary: Summary, corners: Sequence[Triple], chunks: Sequence[Buffer]) -> None:
     """Add a body to a transaction: what is known of it, chunk coordinates (x, y, z), and their stored bytes."""
     if sum(map(len, chunks)) > MOST_WHOLE:
-        _put_apart(txn, body, summary, corners, chunks)
+        put_apart(txn, body, summary, corners, chunks)
     else:
         put_record(txn, body, encode_record(summary, corners, chunks))
 
 
-def _put_apart(txn: Txn, body: int, summary: Summary, corners: Sequence[Triple], chunks: Sequence[Buffer]) -> None:
+def put_apart(txn: Txn, body: int, summary: Summary, corners: Sequence[Triple], chunks: Sequence[Buffer]) -> None:
+    """Add a body to a transaction, its index apart: what is known of it, and its chunks (x, y, z) with their bytes."""
     txn.put(summary_key(body), encode_summary(summary), NONE)
     for corner, chunk in zip(corners, chunks, strict=True):
         value = bytes(chunk)

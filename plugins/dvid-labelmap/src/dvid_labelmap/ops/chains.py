@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -67,6 +67,22 @@ class Chain:
             runs.pop()
             run = merged_runs(last.entries, run)
         return Chain((*runs, Run(run)))
+
+    def extended(self, run: Mapping, taken: Sequence[Run], made: Run) -> Chain:
+        """As `pushed`, of a run that was merged with earlier ones already.
+
+        Args:
+            run: the run.
+            taken: the runs that it was merged with; if they are the last ones here, nothing is merged again.
+            made: all these together.
+        """
+        count = len(taken)
+        before, last = self.runs[: len(self.runs) - count], self.runs[len(self.runs) - count :]
+        if all(one is other for one, other in zip(last, taken, strict=False)) and len(last) == count:
+            at_end = before[-1] if before else None
+            if not isinstance(at_end, Run) or len(at_end) > min(2 * len(made), LONG_RUN):
+                return Chain((*before, made))
+        return self.pushed(run)
 
     def with_stored(self, run: StoredRun) -> Chain:
         """Return the chain with one more run of the store, which overrides all others."""

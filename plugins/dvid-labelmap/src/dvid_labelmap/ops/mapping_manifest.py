@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from dvid_labels import kernels
 from dvid_labels.types import Labels, Mapping
@@ -27,9 +28,25 @@ from dvid_labelmap.mapping_codec import (
     encode_manifest,
 )
 from dvid_labelmap.ops.chains import LONG_RUN, merged_runs
+from dvid_labelmap.ops.mapping_runs import Run
 from dvid_labelmap.ops.stored_runs import read_run
 
-__all__ = ["keys_of_slot", "put_chunks", "read_manifest", "with_run", "write_manifest"]
+__all__ = ["Added", "OwnRuns", "keys_of_slot", "put_chunks", "read_manifest", "with_run", "write_manifest"]
+
+SHORT_RUN = 4096
+"""Entries up to which a run is kept at hand after it was written, for the changes to come to take it in."""
+
+
+class OwnRuns(NamedTuple):
+    """The runs that a version has of its own.
+
+    Attributes:
+        manifest: their list.
+        short: short ones that are at hand, by generation.
+    """
+
+    manifest: Manifest
+    short: dict[int, Run]
 
 
 def read_manifest(view: View, version: int) -> Manifest:
@@ -79,29 +96,48 @@ def put_chunks(txn: Txn, version: int, slot: int, first: int, entries: Mapping) 
     return len(chunks)
 
 
-def with_run(view: View, txn: Txn, manifest: Manifest, run: Mapping) -> Manifest:
-    """Store a run of a version, together with those before it that are not longer; returns the runs afterwards.
+class Added(NamedTuple):
+    """What became of a run.
+
+    Attributes:
+        own: the runs of the version afterwards.
+        taken: those that it was merged with.
+        run: all these together.
+    """
+
+    own: OwnRuns
+    taken: list[Run]
+    run: Run
+
+
+def with_run(view: View, txn: Txn, own: OwnRuns, run: Mapping) -> Added:
+    """Store a run of a version, together with those before it that are not longer.
 
     Args:
         view: the version before the change.
         txn: a transaction of it.
-        manifest: the runs before.
+        own: the runs before.
         run: sorted entries, uint64 (n,) each.
     """
-    version, runs, entries = view.version, list(manifest.runs), len(run[0])
+    version, runs, entries = view.version, list(own.manifest.runs), len(run[0])
     taken: list[RunRecord] = []
     while runs and runs[-1].entries <= min(2 * entries, LONG_RUN):
         taken.insert(0, runs.pop())
         entries += taken[0].entries
-    run = merged_runs(*(read_run(view, version, record) for record in taken), run)
+    parts = [own.short.get(record.generation) or Run(read_run(view, version, record)) for record in taken]
+    run = merged_runs(*(part.entries for part in parts), run)
     for record in taken:
         for key in _keys_of_short_run(version, record):
             txn.delete(key)
-    kept = Manifest(tuple(runs), manifest.trash)
-    slot = kept.free_slot()
+    kept = Manifest(tuple(runs), own.manifest.trash)
+    slot, generation = kept.free_slot(), own.manifest.generations
     chunks = put_chunks(txn, version, slot, 0, run)
-    record = RunRecord(slot, manifest.generations, len(run[0]), chunks)
-    return Manifest((*runs, record), manifest.trash, manifest.generations + 1)
+    record = RunRecord(slot, generation, len(run[0]), chunks)
+    short = {other.generation: own.short[other.generation] for other in runs if other.generation in own.short}
+    made = Run(run)
+    if len(made) <= SHORT_RUN:
+        short[generation] = made
+    return Added(OwnRuns(Manifest((*runs, record), own.manifest.trash, generation + 1), short), parts, made)
 
 
 def _keys_of_short_run(version: int, record: RunRecord) -> Iterator[bytes]:

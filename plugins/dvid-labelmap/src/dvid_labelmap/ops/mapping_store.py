@@ -23,7 +23,7 @@ from dvid_labelmap.mapping_codec import Manifest, RunRecord
 from dvid_labelmap.ops.chains import LONG_RUN, Chain, EffectiveMapping
 from dvid_labelmap.ops.chunk_cache import ChunkCache
 from dvid_labelmap.ops.fold_plan import next_fold
-from dvid_labelmap.ops.mapping_manifest import read_manifest, with_run, write_manifest
+from dvid_labelmap.ops.mapping_manifest import OwnRuns, read_manifest, with_run, write_manifest
 from dvid_labelmap.ops.mapping_runs import Run
 from dvid_labelmap.ops.stored_runs import StoredRun, read_run
 
@@ -62,6 +62,7 @@ class Mappings:
         self._changes: int | None = None
         self._chains: _Chains = OrderedDict()
         self._former: tuple[int, _Chains] = (-1, OrderedDict())
+        self._own: dict[int, OwnRuns] = {}  # by version, of the state after so many changes
         self._stored: dict[tuple[int, int], StoredRun] = {}  # by version and generation
         self._guard = threading.Lock()
         self._loading = threading.Lock()
@@ -76,15 +77,22 @@ class Mappings:
         return EffectiveMapping(self._chain(view), view)
 
     def _chain(self, view: View) -> Chain:
-        head = view.get_shared(MAPPING_HEAD)
-        if head is None:
+        return self._chain_of(view, _changes_in(view))
+
+    def _chain_of(self, view: View, changes: int) -> Chain:
+        if not changes:
             return Chain()
-        changes = int.from_bytes(head, "little")
         found = self._kept(changes, view.version)
         if found is not None:
             return found
         with self._loading:
             return self._kept(changes, view.version) or self._load(view, changes)
+
+    def _own_runs(self, view: View, changes: int) -> OwnRuns:
+        """Return the runs that a version has of its own; `lock` must be held."""
+        with self._guard:
+            own = self._own.get(view.version) if changes == self._changes else None
+        return own or OwnRuns(read_manifest(view, view.version), {})
 
     def chain_at_hand(self, view: View) -> EffectiveMapping | None:
         """Return the effective entries at a version, or None if they must be read from the store, which takes long."""
@@ -189,33 +197,36 @@ class Mappings:
             return
         run = kernels.sort_mapping(source, target)
         is_long = len(run[0]) > LONG_RUN
-        chain = None if is_long else self._chain(view)
-        former = read_manifest(view, view.version)
-        manifest = with_run(view, txn, former, run)
+        changes = _changes_in(view)
+        chain = None if is_long else self._chain_of(view, changes)
+        former = self._own_runs(view, changes)
+        own, taken, made = with_run(view, txn, former, run)
         if chain is not None:
-            gone = {(view.version, other.generation) for other in former.runs if other not in manifest.runs}
-            chain = None if chain.places & gone else chain.pushed(run)
-        self.write(view, txn, manifest, chain)
+            left = own.manifest.runs
+            gone = {(view.version, other.generation) for other in former.manifest.runs if other not in left}
+            chain = None if chain.places & gone else chain.extended(run, taken, made)
+        self._write(view, txn, changes, own, chain)
         if is_long:
             self.last_long_post = time.monotonic()
-        self._offer_folding(view.version, manifest, txn)
+        self._offer_folding(view.version, own.manifest, txn)
 
-    def write(self, view: View, txn: Txn, manifest: Manifest, chain: Chain | None = None) -> None:
+    def write(self, view: View, txn: Txn, manifest: Manifest) -> None:
         """Store the runs of a version; `lock` must be held from before the view was opened to the commit.
 
         Args:
             view: the version before the change.
             txn: a transaction of it.
             manifest: its runs from now on.
-            chain: what is then effective at the version, if it is known.
         """
-        head = view.get_shared(MAPPING_HEAD)
-        changes = 1 + (0 if head is None else int.from_bytes(head, "little"))
-        write_manifest(txn, view.version, manifest)
-        txn.put_shared(MAPPING_HEAD, changes.to_bytes(8, "little"))
-        txn.after_commit(lambda _: self._changed(view.version, changes, chain))
+        self._write(view, txn, _changes_in(view), OwnRuns(manifest, {}), None)
 
-    def _changed(self, version: int, changes: int, chain: Chain | None) -> None:
+    def _write(self, view: View, txn: Txn, before: int, own: OwnRuns, chain: Chain | None) -> None:
+        """As `write`; the chain is what is then effective at the version, if it is known."""
+        write_manifest(txn, view.version, own.manifest)
+        txn.put_shared(MAPPING_HEAD, (before + 1).to_bytes(8, "little"))
+        txn.after_commit(lambda _: self._changed(view.version, before + 1, own, chain))
+
+    def _changed(self, version: int, changes: int, own: OwnRuns, chain: Chain | None) -> None:
         dag = self._instance.repo.dag
         with self._guard:
             if self._changes is None:
@@ -228,6 +239,9 @@ class Mappings:
             self._former = self._changes, self._chains
             if chain is not None and chain.in_memory <= _MOST_ENTRIES:
                 untouched[version] = chain
+            if self._changes != changes - 1 or len(self._own) >= _CHAINS:
+                self._own.clear()
+            self._own[version] = own
             self._changes, self._chains = changes, untouched
 
     # -- folding
@@ -244,6 +258,12 @@ class Mappings:
             self.folding.add(version)
         else:
             txn.after_commit(lambda _: self.folding.add(version))
+
+
+def _changes_in(view: View) -> int:
+    """Return how many changes of the mappings a view sees."""
+    head = view.get_shared(MAPPING_HEAD)
+    return 0 if head is None else int.from_bytes(head, "little")
 
 
 def _bytes_of(chains: _Chains) -> int:

@@ -6,16 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from dvid_labels.types import Labels
+from dvid_labels.types import Buffer, Labels
 
 from dvid_framework.api import BadRequest, View
 from dvid_labelmap.keys import summary_key
-from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, joined_entries
+from dvid_labelmap.ops.at_once import merge_whole, whole_bodies
+from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, commit_in, committing, joined_entries
 from dvid_labelmap.ops.body_rows import take_bodies
 from dvid_labelmap.ops.index_changes import change_rows
 from dvid_labelmap.ops.index_rows import Rows
 
-__all__ = ["merge_bodies", "move_into", "parse_merge"]
+__all__ = ["merge_at_once", "merge_bodies", "move_into", "parse_merge"]
+
+_FEW = 256  # bodies that are merged without a pause for others
 
 
 def parse_merge(labels: Labels) -> tuple[int, list[int]]:
@@ -46,18 +49,61 @@ def merge_bodies(change: BodyChange, target: int, merged: Sequence[int]) -> None
         BadRequest: one of them is no body.
         Unavailable: the bodies of the instance are still being indexed.
     """
-    instance, version, txn, _ = change
-    instance.check_indexed()
-    with instance.turns.with_few_bodies(change.number, (target, *merged)):
-        with instance.view(version) as view:
-            bodies = [*merged, target]
-            for body, value in zip(bodies, view.multi_get(map(summary_key, bodies)), strict=True):
-                if value is None:
-                    raise BadRequest(f"there is no body {body} at this version: nothing was merged")
-            change = change.numbered()
-            entry, supervoxels = move_into(change, view, target, merged)
-        txn.emit(**entry)
-        commit_bodies(change, joined_entries((supervoxels, target)))
+    change.instance.check_indexed()
+    with change.instance.turns.with_few_bodies(change.number, (target, *merged)):
+        if len(merged) > _FEW or not _merge_whole(change, target, merged):
+            _merge_rows(change, target, merged)
+
+
+def merge_at_once(change: BodyChange, target: int, merged: Sequence[int]) -> bool | None:
+    """As `merge_bodies`, if that takes little time and waits for nobody; returns None if not, and has done nothing."""
+    change.instance.check_indexed()
+    if len(merged) > _FEW:
+        return None
+    with change.instance.turns.with_bodies_at_hand(change.number, (target, *merged)) as is_turn:
+        return (is_turn and _merge_whole(change, target, merged)) or None
+
+
+def _merge_whole(change: BodyChange, target: int, merged: Sequence[int]) -> bool:
+    """Merge bodies that can be read whole; tells whether they can."""
+    with committing(change) as view:
+        bodies = whole_bodies(view, _stored_bodies(view, target, merged))
+        if bodies is None:
+            return False
+        change = change.numbered()
+        members, supervoxels = merge_whole(change, bodies)
+        change.txn.emit(**_entry(target, merged, members))
+        commit_in(change, view, (supervoxels, np.full(len(supervoxels), target, np.uint64)))
+    return True
+
+
+def _merge_rows(change: BodyChange, target: int, merged: Sequence[int]) -> None:
+    """Merge bodies of any size."""
+    with change.instance.view(change.version) as view:
+        _stored_bodies(view, target, merged)
+        change = change.numbered()
+        entry, supervoxels = move_into(change, view, target, merged)
+    change.txn.emit(**entry)
+    commit_bodies(change, joined_entries((supervoxels, target)))
+
+
+def _stored_bodies(view: View, target: int, merged: Sequence[int]) -> list[tuple[int, Buffer]]:
+    """Return the target and the bodies to be merged, and what is stored of each.
+
+    Raises:
+        BadRequest: one of them is no body.
+    """
+    bodies = [target, *merged]
+    stored = list(zip(bodies, view.multi_get(map(summary_key, bodies)), strict=True))
+    for body, value in [*stored[1:], stored[0]]:
+        if value is None:
+            raise BadRequest(f"there is no body {body} at this version: nothing was merged")
+    return [(body, value) for body, value in stored if value is not None]
+
+
+def _entry(target: int, merged: Sequence[int], members: Sequence[bytes]) -> dict[str, Any]:
+    """Return the log entry of a merge, with the supervoxels of each body that became part of the target."""
+    return {"action": "merge-complete", "Target": target, "Labels": list(merged), "_Supervoxels": list(members)}
 
 
 def move_into(change: BodyChange, view: View, target: int, merged: Sequence[int]) -> tuple[Mapping[str, Any], Labels]:
@@ -70,13 +116,8 @@ def move_into(change: BodyChange, view: View, target: int, merged: Sequence[int]
     first, last = (owners.searchsorted(np.array(merged, np.uint64), side).tolist() for side in ("left", "right"))
     moved = Rows(np.full(len(rows.bodies), target, np.uint64), rows.blocks, rows.supervoxels, rows.voxels)
     change_rows(view, change.txn, moved, adding=True, stamp=change.stamp, places=change.places)
-    entry = {
-        "action": "merge-complete",
-        "Target": target,
-        "Labels": list(merged),
-        "_Supervoxels": [names[a:b].astype("<u8").tobytes() for a, b in zip(first, last, strict=True)],
-    }
-    return entry, np.unique(names)
+    members = [names[a:b].astype("<u8").tobytes() for a, b in zip(first, last, strict=True)]
+    return _entry(target, merged, members), np.unique(names)
 
 
 def _members(rows: Rows) -> tuple[Labels, Labels]:

@@ -33,9 +33,20 @@ class _Passage:
         try:
             yield
         finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
+            self.leave()
+
+    def try_together(self) -> bool:
+        """Begin to pass with others if nobody keeps one out; `leave` ends it."""
+        with self._changed:
+            if self._alone or self._waiting:
+                return False
+            self._inside += 1
+        return True
+
+    def leave(self) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify_all()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -90,6 +101,25 @@ class Turns:
             finally:
                 if alone:
                     self._brief.release()
+
+    @contextmanager
+    def with_bodies_at_hand(self, version: int, bodies: Iterable[int]) -> Iterator[bool]:
+        """As `with_bodies`, but waits for nobody: tells whether it is one's turn."""
+        passage, taken = self._versions[version % _VERSIONS], []
+        if not passage.try_together():
+            yield False
+            return
+        try:
+            locks = [self._bodies[number] for number in sorted({hash((version, body)) % _STRIPES for body in bodies})]
+            for lock in locks:
+                if not lock.acquire(blocking=False):
+                    break
+                taken.append(lock)
+            yield len(taken) == len(locks)
+        finally:
+            for lock in taken:
+                lock.release()
+            passage.leave()
 
     @contextmanager
     def with_blocks(self, version: int, blocks: Iterable[Sequence[int]]) -> Iterator[None]:

@@ -6,15 +6,15 @@ from functools import partial
 
 from dvid_framework.api import Answer, BadRequest, FromPath, FromQuery, empty, json_answer, post
 from dvid_labelmap.ops.body_splitting import split_body
-from dvid_labelmap.ops.cleaving import cleave_body
+from dvid_labelmap.ops.cleaving import cleave_at_once, cleave_body
 from dvid_labelmap.ops.counters import parse_label
-from dvid_labelmap.ops.merging import merge_bodies, parse_merge
+from dvid_labelmap.ops.merging import merge_at_once, merge_bodies, parse_merge
 from dvid_labelmap.ops.renumbering import parse_renumber, renumber_body
 from dvid_labelmap.ops.split_runs import parse_split
 from dvid_labelmap.ops.splitting import SplitLabels, split_supervoxel
 from dvid_labelmap.routes.asked import LabelRequest
 from dvid_labelmap.routes.bodies import labels_of_body
-from dvid_labelmap.routes.changes import change_bodies, need_bodies
+from dvid_labelmap.routes.changes import change_at_once, change_bodies, need_bodies
 
 __all__ = ["ROUTES"]
 
@@ -29,7 +29,11 @@ async def merge(request: LabelRequest) -> Answer:
     """
     need_bodies(request)
     target, merged = parse_merge(await labels_of_body(request))
-    mutation, _ = await change_bodies(request, lambda change: merge_bodies(change, target, merged))
+    mutation, _ = await change_at_once(
+        request,
+        lambda change: merge_at_once(change, target, merged),
+        lambda change: merge_bodies(change, target, merged),
+    )
     return json_answer({"MutationID": mutation})
 
 
@@ -41,7 +45,11 @@ async def cleave(request: LabelRequest, label: FromPath[str]) -> Answer:
     """
     need_bodies(request)
     body, supervoxels = parse_label(label), await labels_of_body(request)
-    mutation, cleaved = await change_bodies(request, lambda change: cleave_body(change, body, supervoxels))
+    mutation, cleaved = await change_at_once(
+        request,
+        lambda change: cleave_at_once(change, body, supervoxels),
+        lambda change: cleave_body(change, body, supervoxels),
+    )
     return json_answer({"CleavedLabel": cleaved, "MutationID": mutation})
 
 

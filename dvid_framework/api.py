@@ -33,7 +33,7 @@ from dvid_framework.http.cacheable import cacheable, cacheable_json
 from dvid_framework.http.call import Call, InstanceRequest
 from dvid_framework.http.pieces import in_pieces, json_joined
 from dvid_framework.http.routing import delete, get, point_read, post, put
-from dvid_framework.http.streamed import at_hand, holding_memory, streamed, whole_or_pieces
+from dvid_framework.http.streamed import at_hand, holding_json, holding_memory, streamed, whole_or_pieces
 from dvid_framework.instances.cache import ValueCache
 from dvid_framework.instances.context import InstanceContext
 from dvid_framework.instances.datatype import ANY_TYPE, Datatype, NoSettings
@@ -137,6 +137,7 @@ __all__ = [
     "delete",
     "empty",
     "get",
+    "holding_json",
     "holding_memory",
     "hookimpl",
     "in_pieces",

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import litestar
 
 from dvid_framework.errors import BadRequest, DvidError, TooLarge
-from dvid_framework.http.json_bodies import decode_json
+from dvid_framework.http.json_bodies import decode_json, decoded_bytes
 from dvid_framework.instances.instance import Instance
 from dvid_framework.versions.gate import WAIT_SECONDS
 from dvid_framework.versions.record import VersionRecord
@@ -223,12 +223,20 @@ class _BodyRequest(litestar.Request[Any, Any, Any]):
             budget.give_back(held)
 
     async def read_json(self, value_type: type[_R] | Any = Any, limit: int = 64 << 20) -> Any:
-        """Return the body as JSON of a type.
+        """Return the body as JSON of a type. What it takes while it is decoded is held; hold what you keep of it.
 
         Raises:
             BadRequest: it is no JSON, not of that type, or says one thing twice.
+            TooLarge: it is longer than `limit`, or would take more memory than requests may.
+            Unavailable: other requests hold that memory.
         """
-        return decode_json(await self.read_body(limit), value_type)
+        body = await self.read_body(limit)
+        budget, count = self.server.budget, decoded_bytes(body)
+        budget.take(count)
+        try:
+            return decode_json(body, value_type)
+        finally:
+            budget.give_back(count)
 
     async def run(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Run a function that takes more than a millisecond in the server's thread pool."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import chain, islice
 from typing import Any
 
 from dvid_framework.http.answers import Answer, Buffer, Parts, Pieces, binary
 from dvid_framework.http.call import Call, InstanceRequest
+from dvid_framework.http.json_bodies import decoded_bytes
 
-__all__ = ["at_hand", "holding_memory", "streamed", "whole_or_pieces"]
+__all__ = ["at_hand", "holding_json", "holding_memory", "streamed", "whole_or_pieces"]
 
 
 @contextmanager
@@ -27,6 +28,16 @@ def holding_memory(request: InstanceRequest[Any] | Call, count: int) -> Iterator
         yield
     finally:
         budget.give_back(count)
+
+
+def holding_json(request: InstanceRequest[Any] | Call, body: bytes) -> AbstractContextManager[None]:
+    """Hold the memory that the values of a JSON body take once they are decoded; it may be many times its length.
+
+    Raises:
+        TooLarge: they are more than there ever are.
+        Unavailable: other requests hold them.
+    """
+    return holding_memory(request, decoded_bytes(body))
 
 
 def streamed(

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from dvid_framework.testing import Config, LimitSettings
 from dvid_framework.testing.client import Client
+from dvid_framework.testing.pytest_plugin import ServerFactory
 
 
 def element(place: list[int], kind: str = "Note", tags: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
@@ -163,6 +165,25 @@ def test_null_is_nothing(synapses: Any) -> None:
     for path in ("elements", "blocks", "labels"):
         synapses.post(path, "null").ok()
     assert synapses.blocks() == {"0,0,0": [element([1, 1, 1], "Unknown", Prop={"a": "", "b": "c"})]}
+
+
+def test_a_short_body_of_many_elements_is_refused_before_it_fills_the_memory(
+    dvid_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVID_LOAD_PLUGINS", "annotation")
+    server = dvid_server(config=Config(limits=LimitSettings(memory_bytes=8 << 20)))
+    client = server.client
+    uuid = client.new_repo()
+    client.new_instance(uuid, "annotation", "syn")
+    full = b",".join([b"{}"] * 50_000)  # 150 kB, which would be 30 MB in memory
+    for path, body in (
+        ("elements", b"[%s]" % full),
+        ("blocks", b'{"0,0,0":[%s]}' % full),
+        ("labels", b'{"5":"[%s]"}' % full),
+    ):
+        assert client.post(f"/api/node/{uuid}/syn/{path}", body).status == 413
+    client.post(f"/api/node/{uuid}/syn/elements", [element([1, 1, 1])]).ok()
+    assert server.server.budget.held == 0
 
 
 def test_parts_of_a_bad_request_leave_nothing(synapses: Any) -> None:

@@ -36,7 +36,7 @@ from dvid_framework.api import (
     delete,
     empty,
     get,
-    holding_memory,
+    holding_json,
     in_pieces,
     json_answer,
     json_joined,
@@ -51,7 +51,6 @@ _JSON = "application/json"
 _BODY_BYTES = 256 << 20
 _FEW_ROWS = 8
 _FEW_BYTES = 64 << 10
-_MEMORY_FOR_A_BYTE = 6  # of a body, while its elements are in memory
 _LIST_OR_NULL = (b"[", b"]", b"null")
 _OBJECT = (b"{", b"}", b"{}")
 
@@ -97,7 +96,7 @@ async def post_all_elements(request: AnnotationRequest, kafkalog: FromQuery[str 
     """
     del kafkalog
     body = await request.read_body(_BODY_BYTES)
-    with holding_memory(request, _MEMORY_FOR_A_BYTE * len(body)):
+    with holding_json(request, body):
         elements = await request.run(parse_elements, body)
 
         def work(edit: Edit, view: View, txn: Txn) -> None:
@@ -155,7 +154,7 @@ async def post_all_blocks(request: AnnotationRequest, kafkalog: FromQuery[str | 
     """Set what blocks hold: `{"x,y,z": [elements]}`. Tags, labels and synced instances learn of it by `reload`."""
     del kafkalog
     body = await request.read_body(_BODY_BYTES)
-    with holding_memory(request, _MEMORY_FOR_A_BYTE * len(body)):
+    with holding_json(request, body):
         lists = await request.run(parse_blocks, body)
 
         def work(edit: Edit, view: View, txn: Txn) -> None:
@@ -236,7 +235,7 @@ async def post_labels(request: AnnotationRequest) -> Answer:
     """Set the lists of labels: `{"23": "[elements]"}`, each a text of JSON. Nothing else is changed."""
     check_end(request)
     body = await request.read_body(_BODY_BYTES)
-    with holding_memory(request, _MEMORY_FOR_A_BYTE * len(body)):
+    with holding_json(request, body):
         lists = await request.run(parse_label_lists, body)
 
         def work(edit: Edit, view: View, txn: Txn) -> None:

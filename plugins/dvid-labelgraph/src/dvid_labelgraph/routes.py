@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 
 from dvid_framework.api import (
     Answer,
@@ -15,6 +16,7 @@ from dvid_framework.api import (
     delete,
     empty,
     get,
+    holding_json,
     in_pieces,
     json_answer,
     post,
@@ -34,6 +36,14 @@ _BODY_BYTES = 256 << 20
 _Request = InstanceRequest[GraphInstance]
 
 
+@asynccontextmanager
+async def _graph_of(request: _Request, *, unsafe: bool = False, optional: bool = False) -> AsyncIterator[Graph]:
+    """Give the graph of the body, and hold its memory; an empty one where no body is needed and none came."""
+    body = await request.read_body(_BODY_BYTES)
+    with holding_json(request, body):
+        yield Graph([], []) if optional and not body.strip() else await request.run(decode_graph, body, unsafe)
+
+
 async def _change(request: _Request, action: str, change: Callable[[Stored, Changes], None]) -> Answer:
     def write() -> None:
         with request.instance.changing(request.version, request.begin, action) as (stored, changes):
@@ -50,14 +60,13 @@ async def get_subgraph(request: _Request) -> Answer:
     With such a graph as the body only its vertices, and all of their edges, also those to other vertices. In an edge
     the smaller vertex comes first.
     """
-    body = await request.read_body(_BODY_BYTES)
-    wanted = await request.run(decode_graph, body) if body.strip() else Graph([], [])
+    async with _graph_of(request, optional=True) as wanted:
 
-    def make() -> Iterator[bytes | memoryview]:
-        stored = Stored(request.view)
-        return in_pieces(ops.part(stored, wanted) if wanted.vertices else ops.whole(stored))
+        def make() -> Iterator[bytes | memoryview]:
+            stored = Stored(request.view)
+            return in_pieces(ops.part(stored, wanted) if wanted.vertices else ops.whole(stored))
 
-    return await whole_or_pieces(request, make, _JSON)
+        return await whole_or_pieces(request, make, _JSON)
 
 
 @post("/subgraph")
@@ -67,8 +76,8 @@ async def post_subgraph(request: _Request, unsafe: FromQuery[str | None] = None)
     Both vertices of an edge must be there, or in the body. With `unsafe=true` a list may be missing, or name one twice.
     """
     del unsafe
-    graph = await request.run(decode_graph, await request.read_body(_BODY_BYTES), request.flag("unsafe"))
-    return await _change(request, "postsubgraph", lambda _, changes: ops.add_graph(changes, graph))
+    async with _graph_of(request, unsafe=request.flag("unsafe")) as graph:
+        return await _change(request, "postsubgraph", lambda _, changes: ops.add_graph(changes, graph))
 
 
 @delete("/subgraph")
@@ -78,9 +87,8 @@ async def delete_subgraph(request: _Request, unsafe: FromQuery[str | None] = Non
     Without a body, or with empty lists, everything. What is not there is no error.
     """
     del unsafe
-    body = await request.read_body(_BODY_BYTES)
-    graph = await request.run(decode_graph, body, request.flag("unsafe")) if body.strip() else Graph([], [])
-    return await _change(request, "deletesubgraph", lambda _, changes: ops.delete_graph(changes, graph))
+    async with _graph_of(request, unsafe=request.flag("unsafe"), optional=True) as graph:
+        return await _change(request, "deletesubgraph", lambda _, changes: ops.delete_graph(changes, graph))
 
 
 @get("/neighbors/{vertex:str}")
@@ -96,9 +104,9 @@ async def post_weight(request: _Request) -> Answer:
 
     Vertices and edges that are not there are made; both vertices of an edge must be there, or in the body.
     """
-    graph = await request.run(decode_graph, await request.read_body(_BODY_BYTES))
-    named = ops.vertices_of(graph)
-    answer = await _change(request, "postweight", lambda stored, changes: ops.add_weights(stored, changes, graph))
+    async with _graph_of(request) as graph:
+        named = ops.vertices_of(graph)
+        answer = await _change(request, "postweight", lambda stored, changes: ops.add_weights(stored, changes, graph))
     await request.run(request.instance.numbers.look_at, named)
     return answer
 
@@ -111,8 +119,8 @@ async def post_merge(request: _Request) -> Answer:
     it gets an edge with the sum of their weights, or with that of such an edge in the body. The others go with their
     edges and properties; the properties of the last one stay.
     """
-    graph = await request.run(decode_graph, await request.read_body(_BODY_BYTES))
-    return await _change(request, "merge", lambda stored, changes: ops.merge_vertices(stored, changes, graph))
+    async with _graph_of(request) as graph:
+        return await _change(request, "merge", lambda stored, changes: ops.merge_vertices(stored, changes, graph))
 
 
 def _named(request: _Request) -> tuple[tuple[int, ...], bytes]:

@@ -18,6 +18,7 @@ from dvid_framework.api import (
     delete,
     empty,
     get,
+    holding_json,
     holding_memory,
     in_pieces,
     json_answer,
@@ -96,7 +97,8 @@ async def get_exists(request: _Request, hash: FromQuery[str | None] = None) -> A
         sizes = ops.sizes_of(request.view, ops.decode_supervoxels(body), request.instance.extension)
         return [size is not None for size in sizes]
 
-    return json_answer(await request.run(look))
+    with holding_json(request, body):
+        return json_answer(await request.run(look))
 
 
 @post("/load")

@@ -15,6 +15,7 @@ from dvid_framework.api import (
     delete,
     empty,
     get,
+    holding_json,
     point_read,
     post,
 )
@@ -22,6 +23,7 @@ from dvid_neuronjson import ops
 from dvid_neuronjson.answers import Buffer, json_object, tar
 from dvid_neuronjson.batches import decode_keys, decode_pairs, encode_pairs
 from dvid_neuronjson.codec import Neuron, decode_json
+from dvid_neuronjson.instance import Reading
 from dvid_neuronjson.keys import parse_bound, parse_id, schema_key, type_key
 from dvid_neuronjson.model import Shown
 from dvid_neuronjson.routes.common import BINARY, BODY_BYTES, JSON, TAR, Request, change_of, format_of, stream
@@ -76,7 +78,8 @@ async def post_key(
     number = parse_id(key)
     if number == 0:
         raise BadRequest("there is no neuron 0")
-    await request.run(ops.post_neurons, instance, request.version, request.begin, [(number, body)], change)
+    with holding_json(request, body):
+        await request.run(ops.post_neurons, instance, request.version, request.begin, [(number, body)], change)
     return empty()
 
 
@@ -125,9 +128,8 @@ async def get_values(
     wanted, shown = format_of(request), Shown.asked(request.query)
     body = await request.read_body(BODY_BYTES)
     instance, version = request.instance, request.version
-    state = await request.run(instance.stored, version)
 
-    def parts() -> Iterable[Buffer]:
+    def parts(state: Reading) -> Iterable[Buffer]:
         numbers = (
             [parse_id(key) for key in decode_keys(body)] if wanted == "protobuf" else _numbers(body, wanted == "tar")
         )
@@ -135,7 +137,9 @@ async def get_values(
         found = ((str(number), value) for number, value in ops.named(state.view, numbers, shown))
         return _encode(wanted, found)
 
-    return await stream(request, _TYPES[wanted], state, parts)
+    with holding_json(request, body):
+        state = await request.run(instance.stored, version)
+        return await stream(request, _TYPES[wanted], state, lambda: parts(state))
 
 
 _TYPES = {"json": JSON, "tar": TAR, "protobuf": BINARY}
@@ -167,7 +171,8 @@ async def post_values(
             raise BadRequest("there is no neuron 0")
         ops.post_neurons(request.instance, request.version, request.begin, pairs, change)
 
-    await request.run(write)
+    with holding_json(request, body):
+        await request.run(write)
     return empty()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dvid_framework.api import Answer, FromQuery, get, json_joined, post
+from dvid_framework.api import Answer, FromQuery, get, holding_json, json_joined, post
 from dvid_neuronjson import ops
 from dvid_neuronjson.answers import Buffer
 from dvid_neuronjson.codec import decode_json
@@ -27,7 +27,8 @@ async def _answer(request: Request) -> Answer:
     shown = Shown.asked(request.query)
     only_numbers = request.flag("onlyid")
     body = await request.read_body(_QUERY_BYTES)
-    queries = await request.run(lambda: parse_queries(decode_json(body, "the query")))
+    with holding_json(request, body):
+        queries = await request.run(lambda: parse_queries(decode_json(body, "the query")))
     bodies = ops.chosen_bodies(queries)
     ops.check_count(bodies or ())
     instance = request.instance

@@ -66,7 +66,9 @@ def test_neurons_and_files_of_supervoxels_tell_what_was_done_and_nothing_that_wa
     assert client.post(f"/api/node/{root}/nj/key/7?u=ann", b'{"bodyid":8}').status == 400
     client.post(f"/api/node/{root}/nj/key/7?u=ann", b'{"bodyid":7,"a":1}').ok()
     client.delete(f"/api/node/{root}/nj/key/7").ok()
-    posted, deleted = told(broker, client, root, "nj", 2)
+    client.post(f"/api/node/{root}/nj/keyvalues?u=ann", b'\x0a\x12\x0a\x018\x12\x0d{"bodyid": 8}').ok()
+    posted, deleted, ingested = told(broker, client, root, "nj", 3)
+    assert (ingested["Action"], ingested["Key"], ingested["Bytes"]) == ("ingestneuronjson", "8", 13)
     assert (posted["Action"], posted["Key"], posted["Bytes"]) == ("postneuronjson", "7", 18)
     assert (posted["User"], posted["UUID"]) == ("ann", root)
     assert (deleted["Action"], deleted["Key"]) == ("deleteneuronjson", "7")
@@ -75,3 +77,42 @@ def test_neurons_and_files_of_supervoxels_tell_what_was_done_and_nothing_that_wa
     (stored,) = told(broker, client, root, "ts", 1)
     assert [stored] == client.json(f"/api/node/{root}/ts/mutations")
     assert (stored["Action"], stored["Supervoxel"], stored["Bytes"], stored["User"]) == ("post", 5, 4, "ann")
+
+
+def test_annotations_tell_what_was_done_and_what_labels_did_to_them(broker: Broker, client: Client) -> None:
+    root = client.new_repo()
+    client.new_instance(root, "labelmap", "seg")
+    client.new_instance(root, "annotation", "syn")
+    syn = f"/api/node/{root}/syn"
+    client.post(f"{syn}/sync", {"sync": "seg"}).ok()
+    element = {"Pos": [1, 2, 3], "Kind": "PreSyn"}
+    client.post(f"{syn}/elements?u=ann", [element]).ok()
+    half = SIDE**3 // 2
+    voxels = struct.pack("<Q", 1) * half + struct.pack("<Q", 2) * half
+    client.post(f"/api/node/{root}/seg/raw/0_1_2/{SIDE}_{SIDE}_{SIDE}/0_0_0", voxels).ok()
+    client.json(f"{syn}/label/1")  # waits until the annotation has taken it in: it may take several changes as one
+    client.post(f"/api/node/{root}/seg/merge", [2, 1]).ok()
+    client.json(f"{syn}/label/2")
+    client.post(f"{syn}/move/1_2_3/1_2_40").ok()
+    client.delete(f"{syn}/element/1_2_40?kafkalog=off").ok()
+    client.post(f"{syn}/elements?kafkalog=off", [element]).ok()
+    client.delete(f"{syn}/element/1_2_3?u=bob").ok()
+    posted, ingested, merged, moved, deleted = told(broker, client, root, "syn", 5)
+    assert [one["Action"] for one in (posted, ingested, merged, moved, deleted)] == [
+        "element-post",
+        "ingest-block",
+        "merge",
+        "element-move",
+        "element-delete",
+    ]
+    assert client.get(f"/api/node/{root}/syn/blobstore/{posted['DataRef']}").ok().json() == [element]
+    assert (posted["User"], posted["UUID"]) == ("ann", root)
+    assert ingested["Delta"] == {"Add": [{"Label": 1, "Kind": "PreSyn", "Pos": [1, 2, 3]}], "Del": None}
+    assert merged["Delta"] == {
+        "Add": [{"Label": 2, "Kind": "PreSyn", "Pos": [1, 2, 3]}],
+        "Del": [{"Label": 1, "Kind": "PreSyn", "Pos": [1, 2, 3]}],
+    }
+    assert merged["MutationID"] == client.json(f"/api/node/{root}/seg/mutations")[-1]["MutationID"]
+    assert (moved["From"], moved["To"]) == ([1, 2, 3], [1, 2, 40])
+    assert (deleted["Point"], deleted["User"]) == ([1, 2, 3], "bob")
+    assert not any(key.startswith("_") for one in (posted, ingested, merged, moved, deleted) for key in one)

@@ -253,6 +253,8 @@ def test_what_labels_did_is_told_to_consumers_of_messages(labelled: Any) -> None
     assert lists_of(labelled) == {1: [[1, 1, 1], [2, 1, 1]]}
     labelled.labels("merge", [5, 1])
     assert lists_of(labelled) == {5: [[1, 1, 1], [2, 1, 1]]}
+    labelled.labels("paint/6", [[0, 0, 0]])
+    assert lists_of(labelled) == {6: [[1, 1, 1], [2, 1, 1]]}
     labelled.delete("element/1_1_1").ok()
     server = labelled.server.server
     repo, version = server.repos.find(labelled.uuid)
@@ -263,12 +265,14 @@ def test_what_labels_did_is_told_to_consumers_of_messages(labelled: Any) -> None
         for entry in map(instance.datatype.published, mutation.entries)
     }
     one, two = {"Kind": "PreSyn", "Pos": [1, 1, 1]}, {"Kind": "Gap", "Pos": [2, 1, 1]}
-    assert found["mutate-block"]["Delta"] == {"Add": [{"Label": 1, **one}, {"Label": 1, **two}], "Del": None}
+    assert found["ingest-block"]["Delta"] == {"Add": [{"Label": 1, **one}, {"Label": 1, **two}], "Del": None}
+    assert found["mutate-block"]["Delta"]["Add"] == [{"Label": 6, **one}, {"Label": 6, **two}]
+    assert found["mutate-block"]["Delta"]["Del"] == [{"Label": 5, **one}, {"Label": 5, **two}]
     assert found["merge"]["Delta"]["Add"] == [{"Label": 5, **one}, {"Label": 5, **two}]
     assert found["merge"]["Delta"]["Del"] == [{"Label": 1, **one}, {"Label": 1, **two}]
     assert found["element-delete"] == {"Action": "element-delete", "Point": [1, 1, 1]}
     assert not [field for entry in found.values() for field in entry if field.startswith("_")]
-    assert {"mutate-block", "merge"} <= instance.datatype.announced
+    assert {"ingest-block", "mutate-block", "merge"} <= instance.datatype.announced
 
 
 def test_a_block_that_both_sides_of_a_merge_changed_is_settled_by_posting_it(labelled: Any) -> None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from dvid_annotation.edit import Edit
 from dvid_annotation.keys import LABEL, Triple, label_of
-from dvid_annotation.label_changes import FOLLOWED
 from dvid_annotation.model import BLOCK_SIZE, KINDS, AnnotationSettings, Position
 from dvid_annotation.ops.checking import wrong_rows
 from dvid_annotation.ops.following import found_in, relabel, touched_by
@@ -124,7 +123,7 @@ class AnnotationInstance(Instance):
             edit.rows.write()
             if len(edit.changes):
                 fields = {"MutationID": event.mutation_id} if event.mutation_id else {}
-                edit.changes.emit(txn, FOLLOWED.get(event.entries[0]["Action"], "mutate-block"), **fields)
+                edit.changes.emit(txn, edit.changes.action_after(event.entries[0]["Action"]), **fields)
 
     def _is_up_to(self, event: Mutation, leader: Instance) -> bool:
         """Tell whether no label was asked for so far that is later than a mutation: then lists can go over whole."""

@@ -45,6 +45,15 @@ class LabelChanges:
     def __len__(self) -> int:
         return len(self._changes)
 
+    def action_after(self, action: str) -> str:
+        """Return the action of the record of what a label type's action did to elements.
+
+        Voxels that gave labels to elements and took none from them were ingested, whoever wrote them how.
+        """
+        if action == "blocks" and not any(label for *_, label, _ in self._changes):
+            return "ingest-block"
+        return FOLLOWED.get(action, "mutate-block")
+
     def add(self, position: Position, before: tuple[int, int], since: tuple[int, int]) -> None:
         """Add that of an element.
 

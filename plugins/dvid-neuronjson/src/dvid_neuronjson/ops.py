@@ -59,8 +59,17 @@ def post_neurons(
     begin: Begin,
     pairs: Sequence[tuple[int, bytes]],
     change: Change,
+    action: str = "postneuronjson",
 ) -> None:
     """Post objects to neurons, all of them or none.
+
+    Args:
+        instance: where the neurons are.
+        version: at which version.
+        begin: begins the mutation.
+        pairs: numbers of neurons, each with the JSON of its object.
+        change: who posts them, when and how.
+        action: what the log calls it.
 
     Raises:
         BadRequest: one is malformed or does not keep to the JSON schema.
@@ -79,7 +88,7 @@ def post_neurons(
             merged[number] = fields = merge(stored, posted, change)
             encoded = encode_neuron(fields)
             txn.put(type_key(number), encoded)
-            txn.emit("postneuronjson", Key=str(number), Bytes=len(body))
+            txn.emit(action, Key=str(number), Bytes=len(body))
             changes[number] = bytes(Neuron(memoryview(encoded)).plain)
 
 

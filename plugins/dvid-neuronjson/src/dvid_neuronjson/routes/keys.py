@@ -169,7 +169,7 @@ async def post_values(
         pairs = [(parse_id(key), value) for key, value in decode_pairs(body)]
         if any(number == 0 for number, _ in pairs):
             raise BadRequest("there is no neuron 0")
-        ops.post_neurons(request.instance, request.version, request.begin, pairs, change)
+        ops.post_neurons(request.instance, request.version, request.begin, pairs, change, action="ingestneuronjson")
 
     with holding_json(request, body):
         await request.run(write)

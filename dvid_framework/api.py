@@ -23,6 +23,7 @@ from dvid_framework.errors import (
     StoreInUse,
     TooLarge,
     Unavailable,
+    refusing,
 )
 from dvid_framework.hookspecs import hookimpl
 from dvid_framework.http.access.guard import check_readable
@@ -147,6 +148,7 @@ __all__ = [
     "point_read",
     "post",
     "put",
+    "refusing",
     "streamed",
     "text_answer",
     "whole_or_pieces",

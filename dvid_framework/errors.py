@@ -6,6 +6,9 @@ that turns these into answers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "AccessDenied",
     "BadGateway",
@@ -25,6 +28,7 @@ __all__ = [
     "TooLarge",
     "Unauthorized",
     "Unavailable",
+    "refusing",
 ]
 
 
@@ -138,3 +142,16 @@ class StoreReopening(StorageError, Unavailable):
 
 class CorruptValue(StorageError):
     """Stored bytes fail their checksum or their format; the message names the key."""
+
+
+@contextmanager
+def refusing(*errors: type[Exception]) -> Iterator[None]:
+    """Refuse what a client sent where a library does, with the library's sentence.
+
+    Raises:
+        BadRequest: one of these errors was raised.
+    """
+    try:
+        yield
+    except errors as error:
+        raise BadRequest(str(error)) from error

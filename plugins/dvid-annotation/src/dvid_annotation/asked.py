@@ -10,7 +10,7 @@ from dvid_voxels.geometry import GeometryError, parse_triple
 from dvid_annotation.instance import AnnotationInstance
 from dvid_annotation.keys import Triple
 from dvid_annotation.ops.reading import Box
-from dvid_framework.api import BadRequest, BlockMask, InstanceRequest, VersionRecord, check_readable
+from dvid_framework.api import BadRequest, BlockMask, InstanceRequest, VersionRecord, check_readable, refusing
 
 __all__ = ["AnnotationRequest", "check_end", "parse_box", "parse_label", "parse_place", "region_of"]
 
@@ -35,10 +35,8 @@ def parse_place(text: str) -> Triple:
     Raises:
         BadRequest: it is not three integers of 32 bits.
     """
-    try:
+    with refusing(GeometryError):
         return parse_triple(text)
-    except GeometryError as error:
-        raise BadRequest(str(error)) from error
 
 
 def parse_box(size: str, offset: str) -> Box:

@@ -20,6 +20,7 @@ from dvid_framework.api import (
     empty,
     get,
     holding_memory,
+    refusing,
 )
 from dvid_googlevoxels.codec import ImageFormat
 from dvid_googlevoxels.instance import GoogleVoxelsInstance
@@ -49,15 +50,13 @@ def _number(text: str, name: str, most: int, least: int = 0) -> int:
 
 def _tile_shape(dims: str, coordinate: str, side: int) -> Shape:
     """In the plane coordinates count tiles, across it voxels."""
-    try:
+    with refusing(GeometryError):
         plane, numbers = parse_dims(dims), parse_triple(coordinate)
         if plane is Dims.VOLUME:
             raise BadRequest(f"a tile is of a plane: xy, xz or yz, and not {dims!r}")
         first = [number * side if axis in plane.value else number for axis, number in enumerate(numbers)]
         size = [side if axis in plane.value else 1 for axis in range(3)]
         return Shape(plane, Box((first[0], first[1], first[2]), (size[0], size[1], size[2])))
-    except GeometryError as error:
-        raise BadRequest(str(error)) from error
 
 
 async def _held(request: _Request, count: int, function: Callable[[], bytes], media_type: str) -> Answer:
@@ -146,10 +145,8 @@ async def _voxels(request: _Request, box: Box, scaling: int, image: str | None) 
 
 async def _raw(request: _Request, dims: str, size: str, offset: str, image: str | None) -> Answer:
     scaling = _number(request.query.get("scale", "") or "0", "scale", 255)
-    try:
+    with refusing(GeometryError):
         shape = parse_shape(dims, size, offset)
-    except GeometryError as error:
-        raise BadRequest(str(error)) from error
     if shape.dims is Dims.VOLUME:
         return await _voxels(request, shape.box, scaling, image)
     return await _image(request, Tile(shape, scaling, ImageFormat.parse(image or "")))

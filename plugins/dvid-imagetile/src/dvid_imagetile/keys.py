@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dvid_voxels.geometry import GeometryError, Triple, parse_triple
 from dvid_voxels.shapes import Dims, parse_dims
 
-from dvid_framework.api import BadRequest
+from dvid_framework.api import BadRequest, refusing
 
 __all__ = ["TileAddress", "encode_tile", "parse_address", "store_key"]
 
@@ -40,10 +40,8 @@ def parse_address(dims: str, scaling: str, coordinate: str) -> TileAddress:
     """
     if not (scaling.isascii() and scaling.isdigit() and len(scaling) <= 3 and int(scaling) <= _MOST_SCALE):
         raise BadRequest(f"the scaling must be a number from 0 to {_MOST_SCALE}, and not {scaling[:20]!r}")
-    try:
+    with refusing(GeometryError):
         return TileAddress(parse_dims(dims), int(scaling), parse_triple(coordinate))
-    except GeometryError as error:
-        raise BadRequest(str(error)) from error
 
 
 def encode_tile(address: TileAddress) -> bytes:

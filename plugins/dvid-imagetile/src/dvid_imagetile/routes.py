@@ -11,7 +11,6 @@ from dvid_voxels.shapes import Shape, parse_shape
 
 from dvid_framework.api import (
     Answer,
-    BadRequest,
     Call,
     FromPath,
     InstanceRequest,
@@ -23,6 +22,7 @@ from dvid_framework.api import (
     json_answer,
     point_read,
     post,
+    refusing,
 )
 from dvid_imagetile.codec import CONTENT_TYPES
 from dvid_imagetile.instance import ImageTileInstance
@@ -122,10 +122,8 @@ async def get_tile_key(
 
 
 def _asked(dims: str, size: str, offset: str, image: str) -> tuple[Shape, Format]:
-    try:
+    with refusing(GeometryError):
         shape, image_format = parse_shape(dims, size, offset), parse_format(image)
-    except GeometryError as error:
-        raise BadRequest(str(error)) from error
     check_image(shape)
     return shape, image_format
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from dvid_voxels.errors import BlockFormatError, damage
 from dvid_voxels.geometry import GeometryError, Triple
 from dvid_voxels.limits import MOST_BLOCKS, MOST_BYTES, MOST_IMAGE_BYTES, MOST_LISTED, THREADS
 
-from dvid_framework.api import BadRequest, CorruptValue
+from dvid_framework.api import CorruptValue, refusing
 
 __all__ = ["MOST_BLOCKS", "MOST_BYTES", "MOST_IMAGE_BYTES", "MOST_LISTED", "THREADS", "bad_input", "stored_blocks"]
 
 
-@contextmanager
-def bad_input() -> Iterator[None]:
+def bad_input() -> AbstractContextManager[None]:
     """Answer 400 where the libraries refuse what a client sent.
 
     Raises:
-        BadRequest: the libraries' sentence.
+        BadRequest: on leaving it, with the libraries' sentence.
     """
-    try:
-        yield
-    except (BlockFormatError, GeometryError) as error:
-        raise BadRequest(str(error)) from error
+    return refusing(BlockFormatError, GeometryError)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dvid_voxels.geometry import GeometryError
 from dvid_voxels.images import parse_format
 
-from dvid_framework.api import NONE, BadRequest, NotFound, Txn, View
+from dvid_framework.api import NONE, BadRequest, NotFound, Txn, View, refusing
 from dvid_imagetile.codec import CONTENT_TYPES, blank_image, lz4_as_png
 from dvid_imagetile.keys import TileAddress, encode_tile
 
@@ -61,7 +61,5 @@ def shown_tile(
         raise BadRequest(f"there is no level {address.scale}: metadata has levels 0 to {len(levels) - 1}")
     side = levels[address.scale].tile_size
     across, down = address.dims.value
-    try:
+    with refusing(GeometryError):
         return blank_image(side[across], side[down], parse_format(image))
-    except GeometryError as error:
-        raise BadRequest(str(error)) from error

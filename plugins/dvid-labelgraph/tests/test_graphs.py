@@ -221,3 +221,27 @@ def test_long_graphs_are_sent_in_pieces(graph) -> None:
     assert graph.post("weight", graph_of(dict.fromkeys(range(1, 1002), 1.0), {})).status == 400
     graph.post("weight", graph_of(dict.fromkeys(range(1, 1001), 1.0), {})).ok()
     assert graph.near(1)[0] == {1: 2.0, 2: 2.0}
+
+
+def test_a_vertex_of_many_neighbours(graph) -> None:
+    vertices = {label: float(label) for label in range(1, 12_002)}
+    edges = {(1, label): 0.5 for label in range(2, 12_002)}
+    graph.post("subgraph", graph_of(vertices, edges)).ok()
+    assert graph.near(1) == (vertices, edges)
+    assert graph.near(7) == ({1: 1.0, 7: 7.0}, {(1, 7): 0.5})
+    graph.post("subgraph", graph_of({20_000: 1.0}, {})).ok()
+    assert graph.json("neighbors/20000") == {
+        "Transactions": None,
+        "Vertices": [{"Id": 20_000, "Weight": 1.0}],
+        "Edges": None,
+    }
+    assert graph.get("neighbors/30000").status == 400
+
+
+def test_weights_stay_finite(graph) -> None:
+    graph.post("subgraph", graph_of({1: 1e308, 2: 1e308, 3: 1.0}, {(1, 3): 1e308, (2, 3): 1e308})).ok()
+    before = graph.whole()
+    both = {1: 0.0, 2: 0.0}
+    for path, vertices, edges in (("weight", {1: 1e308}, {}), ("weight", {}, {(1, 3): 1e308}), ("merge", both, {})):
+        assert graph.post(path, graph_of(vertices, edges)).status == 400
+    assert graph.whole() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from math import isfinite
 
 from dvid_framework.api import BadRequest, Txn, View
 from dvid_labelgraph.keys import (
@@ -21,6 +22,11 @@ __all__ = ["Changes", "Stored"]
 _WEIGHT = struct.Struct("<d")
 _pack, _unpack = _WEIGHT.pack, _WEIGHT.unpack
 Ends = tuple[int, int]
+
+
+def _check(weight: float) -> None:
+    if not isfinite(weight):
+        raise BadRequest("the sum of weights is larger than a double can be")
 
 
 def _behind(vertex: int) -> bytes:
@@ -97,7 +103,12 @@ class Changes:
         return self._vertices[vertex] if vertex in self._vertices else self._stored.weight(vertex)
 
     def put_vertex(self, vertex: int, weight: float) -> None:
-        """Set the weight of a vertex, which is made if it is not there."""
+        """Set the weight of a vertex, which is made if it is not there.
+
+        Raises:
+            BadRequest: it is larger than a double can be.
+        """
+        _check(weight)
         self._vertices[vertex] = weight
         self._txn.put(vertex_key(vertex), _pack(weight))
 
@@ -105,11 +116,12 @@ class Changes:
         """Set the weight of an edge, which is made if it is not there.
 
         Raises:
-            BadRequest: one of its vertices is not there.
+            BadRequest: one of its vertices is not there, or the weight is larger than a double can be.
         """
         for vertex in (one, other):
             if self.weight(vertex) is None:
                 raise BadRequest(f"there is no vertex {vertex}, so there can be no edge to it")
+        _check(weight)
         self._txn.put(edge_key(one, other), _pack(weight))
         self._txn.put(reverse_key(one, other), _pack(weight))
 

@@ -46,12 +46,19 @@ class GraphInstance(Instance):
     def changing(
         self, version: VersionRecord, begin: Callable[[], Txn], action: str
     ) -> Iterator[tuple[Stored, Changes]]:
-        """Change the graph while nobody else does, as one mutation."""
+        """Change the graph while nobody else does, as one mutation; it is durable once this is left.
+
+        Args:
+            version: the version.
+            begin: begins a mutation that need not be durable at its end.
+            action: what the log calls it.
+        """
         with self.lock, self.view(version) as view, begin() as txn:
             stored = Stored(view)
             yield stored, Changes(stored, txn)
             txn.emit(action)
             txn.mark_internal()
+        self.log.make_durable(txn.number)  # without the lock: one fsync serves all who wait
 
     def check(self, version: VersionRecord) -> Iterator[str]:
         """Yield a sentence for each edge that lacks a vertex, or is not the same seen from both."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import msgspec
 
-from dvid_framework.api import BadRequest
+from dvid_framework.api import BadRequest, json_joined
 from dvid_labelgraph.graph import Changes, Stored
 from dvid_labelgraph.model import Edge, Graph, Vertex
 
@@ -26,27 +27,23 @@ MOST_VERTICES = 1000
 """How many vertices one transaction may name."""
 _AT_ONCE = 5000
 _encode = msgspec.json.Encoder().encode
+Part = bytes | memoryview
 
 
 def _pieces(found: Iterator[Vertex] | Iterator[Edge]) -> Iterator[bytes]:
-    """Yield the inside of a JSON list, in pieces."""
-    separator, held = b"", list[Vertex | Edge]()
-    for one in found:
-        held.append(one)
-        if len(held) == _AT_ONCE:
-            yield separator + _encode(held)[1:-1]
-            separator, held = b",", []
-    if held:
-        yield separator + _encode(held)[1:-1]
+    """Yield elements of a JSON list, some at a time with commas between them."""
+    while held := list(islice(found, _AT_ONCE)):
+        yield _encode(held)[1:-1]
 
 
-def whole(stored: Stored) -> Iterator[bytes]:
+def whole(stored: Stored) -> Iterator[Part]:
     """Yield the JSON of a whole graph, in pieces."""
-    yield b'{"Transactions":[],"Vertices":['
-    yield from _pieces(Vertex(vertex, weight) for vertex, weight in stored.vertices())
-    yield b'],"Edges":['
-    yield from _pieces(Edge(one, other, weight) for (one, other), weight in stored.edges())
-    yield b"]}"
+    vertices = _pieces(Vertex(vertex, weight) for vertex, weight in stored.vertices())
+    edges = _pieces(Edge(one, other, weight) for (one, other), weight in stored.edges())
+    yield b'{"Transactions":[],"Vertices":'
+    yield from json_joined(vertices)
+    yield b',"Edges":'
+    yield from json_joined(edges, end=b"]}", none=b"[]}")
 
 
 def _known_weight(stored: Stored, vertex: int) -> float:
@@ -60,7 +57,7 @@ def _edge(one: int, other: int, weight: float) -> Edge:
     return Edge(min(one, other), max(one, other), weight)
 
 
-def part(stored: Stored, wanted: Graph) -> Iterator[bytes]:
+def part(stored: Stored, wanted: Graph) -> Iterator[Part]:
     """Yield the JSON of some vertices and all of their edges, each edge once, in pieces.
 
     Raises:
@@ -77,23 +74,22 @@ def part(stored: Stored, wanted: Graph) -> Iterator[bytes]:
                 if neighbour not in done:
                     yield _edge(label, neighbour, weight)
 
-    yield b'{"Transactions":[],"Vertices":' + _encode(vertices) + b',"Edges":['
-    yield from _pieces(edges())
-    yield b"]}"
+    yield b'{"Transactions":[],"Vertices":' + _encode(vertices) + b',"Edges":'
+    yield from json_joined(_pieces(edges()), end=b"]}", none=b"[]}")
 
 
-def neighbours(stored: Stored, vertex: int) -> dict[str, object]:
-    """Return the JSON of a vertex, its neighbours and the edges to them.
+def neighbours(stored: Stored, vertex: int) -> Iterator[Part]:
+    """Yield the JSON of a vertex, its neighbours and the edges to them, in pieces: there may be millions.
 
     Raises:
         BadRequest: it is not there.
     """
-    vertices = [Vertex(vertex, _known_weight(stored, vertex))]
-    edges: list[Edge] = []
-    for neighbour, weight in stored.neighbours(vertex):
-        vertices.append(Vertex(neighbour, _known_weight(stored, neighbour)))
-        edges.append(_edge(vertex, neighbour, weight))
-    return {"Transactions": None, "Vertices": vertices, "Edges": edges or None}
+    own = Vertex(vertex, _known_weight(stored, vertex))
+    others = (Vertex(one, _known_weight(stored, one)) for one, _ in stored.neighbours(vertex))
+    edges = _pieces(_edge(vertex, one, weight) for one, weight in stored.neighbours(vertex))
+    yield b'{"Transactions":null,"Vertices":'
+    yield from json_joined(_pieces(chain((own,), others)))
+    yield from json_joined(edges, b',"Edges":[', b"]}", b',"Edges":null}')
 
 
 def add_graph(changes: Changes, graph: Graph) -> None:

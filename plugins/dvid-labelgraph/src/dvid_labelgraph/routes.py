@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from dvid_framework.api import (
     Answer,
@@ -18,7 +19,6 @@ from dvid_framework.api import (
     get,
     holding_json,
     in_pieces,
-    json_answer,
     post,
     whole_or_pieces,
 )
@@ -45,8 +45,10 @@ async def _graph_of(request: _Request, *, unsafe: bool = False, optional: bool =
 
 
 async def _change(request: _Request, action: str, change: Callable[[Stored, Changes], None]) -> Answer:
+    begin = partial(request.begin, durable=False)
+
     def write() -> None:
-        with request.instance.changing(request.version, request.begin, action) as (stored, changes):
+        with request.instance.changing(request.version, begin, action) as (stored, changes):
             change(stored, changes)
 
     await request.run(write)
@@ -95,7 +97,7 @@ async def delete_subgraph(request: _Request, unsafe: FromQuery[str | None] = Non
 async def get_neighbors(request: _Request, vertex: FromPath[str]) -> Answer:
     """Return a graph of a vertex, its neighbours, and the edges to them."""
     label = parse_vertex(vertex)
-    return json_answer(await request.run(ops.neighbours, Stored(request.view), label))
+    return await whole_or_pieces(request, lambda: in_pieces(ops.neighbours(Stored(request.view), label)), _JSON)
 
 
 @post("/weight")

@@ -12,7 +12,19 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from dvid_framework.http.work import WorkPool
 
-__all__ = ["WHOLE", "Answer", "Bytes", "Later", "Parts", "Pieces", "binary", "empty", "json_answer", "text_answer"]
+__all__ = [
+    "WHOLE",
+    "Answer",
+    "Bytes",
+    "Later",
+    "Parts",
+    "Pieces",
+    "Quick",
+    "binary",
+    "empty",
+    "json_answer",
+    "text_answer",
+]
 
 WHOLE = "dvid.whole"
 """Key in an ASGI scope of what sends a whole answer, `Bytes`, by one write, or tells that it can't."""
@@ -43,7 +55,13 @@ def _headers(media_type: str, length: int | None, extra: Mapping[str, str] | Non
 
 
 class Bytes:
-    """A whole answer in one piece."""
+    """A whole answer in one piece.
+
+    Attributes:
+        status: the status.
+        headers: header fields by lower-case name.
+        body: what is sent.
+    """
 
     __slots__ = ("body", "headers", "status")
 
@@ -51,6 +69,23 @@ class Bytes:
         self.status = status
         self.headers = headers
         self.body = body
+
+    @property
+    def length(self) -> int:
+        """Bytes of the body."""
+        return len(self.body)
+
+    @property
+    def parts(self) -> Sequence[Buffer]:
+        """The body in parts."""
+        return (self.body,)
+
+    def with_headers(self, extra: Iterable[tuple[bytes, bytes]]) -> Bytes:
+        """Return this answer with more header fields."""
+        return Bytes(self.status, [*self.headers, *extra], self.body)
+
+    def end(self) -> None:
+        """Give back what it holds: nothing."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -70,7 +105,14 @@ class Bytes:
 
 
 class Parts:
-    """A whole answer in several parts that are at hand; they are sent one after the other, and never joined."""
+    """A whole answer in several parts that are at hand; they are sent one after the other, and never joined.
+
+    Attributes:
+        status: the status.
+        headers: header fields by lower-case name.
+        parts: what is sent.
+        length: bytes of all parts.
+    """
 
     def __init__(
         self,
@@ -78,25 +120,39 @@ class Parts:
         media_type: str = "application/octet-stream",
         on_end: Callable[[], None] | None = None,
     ) -> None:
-        self._parts = parts
+        self.status = 200
+        self.parts = parts
+        self.length = sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in parts)
+        self.headers = _headers(media_type, self.length, None)
         self._on_end = on_end
-        length = sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in parts)
-        self._headers = _headers(media_type, length, None)
+
+    def with_headers(self, extra: Iterable[tuple[bytes, bytes]]) -> Parts:
+        """Return this answer with more header fields."""
+        self.headers = [*self.headers, *extra]
+        return self
+
+    def end(self) -> None:
+        """Give back what it holds."""
+        if self._on_end is not None:
+            self._on_end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         del scope, receive
-        start: Any = {"type": "http.response.start", "status": 200, "headers": self._headers}
+        start: Any = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         try:
             await send(start)
-            for part in self._parts:
+            for part in self.parts:
                 body: Any = {"type": "http.response.body", "body": part, "more_body": True}
                 await send(body)
             end: Any = {"type": "http.response.body", "body": b"", "more_body": False}
             await send(end)
         finally:
-            if self._on_end is not None:
-                self._on_end()
+            self.end()
+
+
+Quick = Bytes | Parts
+"""An answer that is at hand: a short one needs no task."""
 
 
 class Pieces:

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from litestar.types import ASGIApp, Receive, Send
 
 from dvid_framework.errors import BadRequest, Locked
-from dvid_framework.http.answers import WHOLE, Answer, Bytes, empty
+from dvid_framework.http.answers import WHOLE, Answer, Bytes, Quick, empty
 from dvid_framework.http.auth import check_local_mutation, has_admin_token
 from dvid_framework.http.call import CALL, Call, ClientGone, parse_query
 from dvid_framework.http.errors import error_answer, page_not_found
@@ -39,7 +39,7 @@ BEGUN = "dvid.begun"
 _R = TypeVar("_R")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHILD_MAKERS = frozenset({"branch", "newversion", "tag"})
-_AT_ONCE_BYTES = 1 << 16  # a longer answer is sent piece by piece, as the other side takes it
+_AT_ONCE_BYTES = 1 << 20  # a longer answer is sent slice by slice, as the other side takes it
 _SILENT = frozenset({"/api/load", "/api/heartbeat", "/api/user-latencies"})
 
 
@@ -113,7 +113,7 @@ class Dispatch:
             if call.path not in _SILENT:
                 self._server.activity.request(call, meter, time.perf_counter() - begun.began)
 
-    def begin(self, raw: bytes, query: bytes, headers: list[tuple[bytes, bytes]], client: str) -> Bytes | Begun | None:
+    def begin(self, raw: bytes, query: bytes, headers: list[tuple[bytes, bytes]], client: str) -> Quick | Begun | None:
         """Judge a GET without a body before there is a task for it: most point reads are done at once.
 
         Args:
@@ -137,14 +137,14 @@ class Dispatch:
                 answer = self._answer(begun)
         except Exception as error:  # noqa: BLE001 - as in `__call__`
             answer = error_answer(error, call.path, call.instance is not None)
-        if not isinstance(answer, Bytes) or len(answer.body) > _AT_ONCE_BYTES:
+        if not isinstance(answer, Quick) or answer.length > _AT_ONCE_BYTES:
             begun.answer = answer
             return begun
         call.finish()
         if self._cors is not None and (extra := self._cors.headers(headers, call.path)):
-            answer = Bytes(answer.status, [*answer.headers, *extra], answer.body)
+            answer = answer.with_headers(extra)
         if call.path not in _SILENT:
-            sent = _Sent(answer.status, len(answer.body), client)
+            sent = _Sent(answer.status, answer.length, client)
             self._server.activity.request(call, sent, time.perf_counter() - begun.began)
         return answer
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dvid_framework.errors import TooLarge, Unavailable
-from dvid_framework.http.answers import Parts
+from dvid_framework.http.answers import Parts, binary
 from dvid_framework.http.limits import Budget
 
 
@@ -37,6 +37,17 @@ def test_what_is_held_is_given_back_when_the_client_goes_away() -> None:
     with pytest.raises(ConnectionResetError):
         asyncio.run(answer({}, None, send))  # type: ignore[arg-type, typeddict-item]
     assert ended == [True]
+
+
+def test_more_headers_leave_the_parts_as_they_are() -> None:
+    for answer in (Parts([b"ab", b"c"]), binary(b"abc")):
+        more = answer.with_headers([(b"vary", b"origin")])
+        assert more.headers == [
+            (b"content-type", b"application/octet-stream"),
+            (b"content-length", b"3"),
+            (b"vary", b"origin"),
+        ]
+        assert (more.status, more.length, b"".join(more.parts)) == (200, 3, b"abc")
 
 
 def test_a_budget_is_shared_by_threads() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,29 @@ def test_what_is_in_memory_is_answered_alike(new_volume: Callable[..., Volume], 
     while volume.server.server.budget.held and time.monotonic() < until:
         time.sleep(0.01)
     assert volume.server.server.budget.held == 0
+
+
+LONG = ["raw/0_1_2/40_40_40/-3_5_7", "raw/0_1_2/64_64_64/0_0_0", "blocks/-1_0_0/3", "specificblocks?blocks=0,0,0"]
+
+
+@pytest.mark.parametrize("address", LONG)
+def test_a_long_answer_in_parts_is_that_of_a_task(new_volume: Callable[..., Volume], address: str) -> None:
+    volume = new_volume(block=(64, 64, 64))
+    volume.write(volume.noise((192, 64, 64)), (-64, 0, 0)).ok()
+    address += "&compression=uncompressed" if "?" in address else ""
+    expected = volume.get(address).ok().body  # blocks are in memory from now on
+    head = f"GET {volume.path(address)} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    with socket.create_connection((volume.client.host, volume.client.port), timeout=30) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
+        # The second has the fields of the first, the third may have a body, and so needs a task.
+        connection.sendall((2 * f"{head}\r\n" + f"{head}Content-Length: 0\r\n\r\n").encode())
+        time.sleep(0.1)  # more has come than the sockets take
+        reader = connection.makefile("rb")
+        for _ in range(3):
+            assert reader.readline() == b"HTTP/1.1 200 OK\r\n"
+            fields = dict(line.lower().strip().split(b": ", 1) for line in iter(reader.readline, b"\r\n"))
+            assert reader.read(int(fields[b"content-length"])) == expected
+    assert len(expected) > 60_000
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 //! Blocks cut out of a volume that came in pieces, each compressed. All sizes along x are in bytes.
 
-use crate::buffers::{bytes_list, payloads};
+use crate::buffers::payloads;
 use crate::fault::{Fault, Outcome};
 use crate::pieces::Pieces;
 use crate::pool;
 use crate::voxels::{block_bytes, Codec};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList};
 
 type Three = (usize, usize, usize);
 
@@ -14,22 +14,29 @@ pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encode_voxel_pieces, module)?)
 }
 
-/// What a thread keeps between blocks.
+/// Bytes that a thread encodes before it asks for the GIL to give them away: few enough for its cache.
+const GROUP_BYTES: usize = 1 << 20;
+
+/// What a thread keeps between groups of blocks.
 struct Scratch {
     raw: Vec<u8>,
-    packed: Vec<u8>,
+    room: Vec<u8>,
     hint: usize,
 }
 
 impl Scratch {
-    fn encode(&mut self, codec: Codec) -> Outcome<Vec<u8>> {
+    /// What is in `raw`, compressed into `room` from `at` on; returns where it ends.
+    fn encode(&mut self, codec: Codec, at: usize) -> Outcome<usize> {
+        let room = &mut self.room[at..];
         match codec {
-            Codec::None => Ok(self.raw.clone()),
+            Codec::None => {
+                room[..self.raw.len()].copy_from_slice(&self.raw);
+                Ok(at + self.raw.len())
+            }
             Codec::Lz4 => {
-                self.packed.resize(4 + lz4_flex::block::get_maximum_output_size(self.raw.len()), 0);
-                self.packed[..4].copy_from_slice(&(self.raw.len() as u32).to_le_bytes());
-                match lz4_flex::block::compress_into(&self.raw, &mut self.packed[4..]) {
-                    Ok(made) => Ok(self.packed[..4 + made].to_vec()),
+                room[..4].copy_from_slice(&(self.raw.len() as u32).to_le_bytes());
+                match lz4_flex::block::compress_into(&self.raw, &mut room[4..]) {
+                    Ok(made) => Ok(at + 4 + made),
                     Err(error) => Fault::argument(format!("a block can't be compressed: {error}")),
                 }
             }
@@ -66,15 +73,26 @@ fn encode_voxel_pieces<'py>(
         if numbers.iter().any(|number| *number >= count) {
             return Fault::argument("there is no block of such a number");
         }
-        let state = || Scratch { raw: vec![0; each], packed: Vec::new(), hint: 0 };
-        pool::run(threads, numbers, state, |scratch, number| {
-            let first = (number % grid.0 * shape.0, number / grid.0 % grid.1 * shape.1, number / grid.0 / grid.1 * shape.2);
-            for (row, out) in scratch.raw.chunks_exact_mut(shape.0).enumerate() {
-                let (y, z) = (first.1 + row % shape.1, first.2 + row / shape.1);
-                pieces.copy((z * size.1 + y) * size.0 + first.0, out, &mut scratch.hint);
+        let (most, together) = (4 + lz4_flex::block::get_maximum_output_size(each), (GROUP_BYTES / each).max(1));
+        let state = || Scratch { raw: vec![0; each], room: Vec::new(), hint: 0 };
+        let groups = numbers.chunks(together).collect();
+        pool::run(threads, groups, state, |scratch, group| {
+            scratch.room.resize(group.len() * most, 0);
+            let mut ends = vec![0];
+            for number in group {
+                let layer = number / grid.0;
+                let first = (number % grid.0 * shape.0, layer % grid.1 * shape.1, layer / grid.1 * shape.2);
+                for (row, out) in scratch.raw.chunks_exact_mut(shape.0).enumerate() {
+                    let (y, z) = (first.1 + row % shape.1, first.2 + row / shape.1);
+                    pieces.copy((z * size.1 + y) * size.0 + first.0, out, &mut scratch.hint);
+                }
+                ends.push(scratch.encode(codec, ends[ends.len() - 1])?);
             }
-            scratch.encode(codec)
+            // While they are in the processor's cache, and many at a time: the GIL may have to be waited for.
+            Ok(Python::attach(|py| -> Vec<Py<PyBytes>> {
+                ends.windows(2).map(|two| PyBytes::new(py, &scratch.room[two[0]..two[1]]).unbind()).collect()
+            }))
         })
     })?;
-    bytes_list(py, &encoded)
+    PyList::new(py, encoded.into_iter().flatten().collect::<Vec<_>>())
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,16 @@ def test_long_values_get_smaller_where_they_can() -> None:
     assert sealed is not None
     assert len(sealed) < 200
     assert sealed[0] == LZ4
+
+
+@pytest.mark.parametrize("codec", [NONE, LZ4])
+def test_many_long_values_are_sealed_the_same(codec: int) -> None:
+    sizes = [700_000, 3, 400_000, 0, 1 << 20, 2 << 20, 17]  # some are a megabyte together, some alone
+    values = [random.Random(number).randbytes(size // 2) * 2 for number, size in enumerate(sizes)]
+    type_keys = [b"%d" % number for number in range(len(sizes))]
+    operations, count = seal_puts(NAMES, type_keys, values, codec)
+    assert opened(operations) == opened(seal_one_by_one(NAMES, type_keys, values, codec)[0])
+    assert count == sum(len(key) + len(value or b"") for key, value in operations)
 
 
 def test_there_must_be_one_key_for_each_value() -> None:

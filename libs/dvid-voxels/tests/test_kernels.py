@@ -173,6 +173,19 @@ def test_a_volume_in_pieces_is_cut_into_blocks(
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("codec", ["none", "lz4"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_volume_of_many_megabytes_is_cut_into_blocks(implementation: str, codec: Any, threads: int) -> None:
+    volume = volume_of((64, 192, 256), "uint8")
+    volume[:, :, ::2] = 7
+    body = volume.tobytes()
+    pieces = [body[: 1 << 20], body[1 << 20 :]]
+    blocks = IMPLEMENTATIONS[implementation].encode_pieces(pieces, (256, 192, 64), (64, 64, 64), 1, codec, 1, threads)
+    decoded = numpy_kernels.decode_blocks(blocks, codec, 1 << 18, 1)
+    assert decoded == numpy_kernels.encode_blocks(volume, (64, 64, 64), "none", 1, 1)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize(
     ("pieces", "size"), [([bytes(63)], (4, 4, 4)), ([bytes(60)], (4, 5, 3)), ([], (4, 4, 4)), ([bytes(65)], (4, 4, 4))]
 )

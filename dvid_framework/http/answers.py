@@ -73,7 +73,7 @@ class Bytes:
     @property
     def length(self) -> int:
         """Bytes of the body."""
-        return len(self.body)
+        return self.body.nbytes if isinstance(self.body, memoryview) else len(self.body)
 
     @property
     def parts(self) -> Sequence[Buffer]:

@@ -365,8 +365,7 @@ class Meter:
 
     def send_whole(self, answer: Bytes) -> bool:
         """Send a whole answer by one write, if nothing speaks against it; False if it must be sent as others are."""
-        body = answer.body
-        size = body.nbytes if isinstance(body, memoryview) else len(body)
+        size = answer.length
         if (
             self.at_once is None
             or self._head

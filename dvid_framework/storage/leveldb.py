@@ -57,7 +57,7 @@ class LevelDBStore(EmbeddedStore):
             return int(source.approximate_size(start, stop))
 
     def prepare(self, source: Any, batch: Batch) -> Callable[[], None]:
-        with errors_of("writing"):
+        try:
             unit = self._unit(source)
             put, delete = unit.put, unit.delete
             for key, value in batch:
@@ -65,6 +65,9 @@ class LevelDBStore(EmbeddedStore):
                     delete(key)
                 else:
                     put(key, value)
+        except (plyvel.Error, RuntimeError):
+            with errors_of("writing"):
+                raise
 
         def write() -> None:
             try:

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from dvid_framework.api import BlockMask, Datatype, Instance, VersionRecord, hookimpl
 from dvid_framework.testing import Plugins
 from dvid_framework.testing.client import Client, Reply
+from dvid_framework.testing.modules import module_beside
 from dvid_framework.testing.running import ServerThread
 
 Labels = NDArray[np.uint64]
 Triple = tuple[int, int, int]
 Blocks = dict[Triple, bytes]
+module_beside(__file__, "modelled_bodies")
 
 
 class DiagonalInstance(Instance):

@@ -89,10 +89,9 @@ def put_chunks(txn: Txn, version: int, slot: int, first: int, entries: Mapping) 
         entries: sorted, uint64 (n,) each.
     """
     chunks = kernels.encode_mapping(*entries, CHUNK_ENTRIES)
-    for number, chunk in enumerate(chunks, first):
-        txn.put(mapping_chunk_key(version, slot, number), chunk, NONE)
     firsts: Labels = entries[0][::CHUNK_ENTRIES]
-    txn.put(firsts_key(version, slot, first), encode_firsts(firsts), NONE)
+    keys = [mapping_chunk_key(version, slot, number) for number in range(first, first + len(chunks))]
+    txn.put_many([*keys, firsts_key(version, slot, first)], [*chunks, encode_firsts(firsts)], NONE)
     return len(chunks)
 
 
@@ -126,13 +125,15 @@ def with_run(view: View, txn: Txn, own: OwnRuns, run: Mapping) -> Added:
         entries += taken[0].entries
     parts = [own.short.get(record.generation) or Run(read_run(view, version, record)) for record in taken]
     run = merged_runs(*(part.entries for part in parts), run)
-    for record in taken:
-        for key in _keys_of_short_run(version, record):
-            txn.delete(key)
     kept = Manifest(tuple(runs), own.manifest.trash)
     slot, generation = kept.free_slot(), own.manifest.generations
     chunks = put_chunks(txn, version, slot, 0, run)
     record = RunRecord(slot, generation, len(run[0]), chunks)
+    written = set(_keys_of_short_run(version, record))
+    for gone in taken:
+        for key in _keys_of_short_run(version, gone):
+            if key not in written:
+                txn.delete(key)
     short = {other.generation: own.short[other.generation] for other in runs if other.generation in own.short}
     made = Run(run)
     if len(made) <= SHORT_RUN:

@@ -54,6 +54,8 @@ class EmbeddedStore(Store):
         self._failure: str | None = None
         self._curable = False
         self._present_log: int | None = None  # an open file
+        self._present_name = ""
+        self._log_guard = threading.Lock()  # to open or close it, and to have a file of one's own of it
         self._synced_logs: dict[str, int] = {}
         self._synced_manifest = ""
         self._over_quota = False  # there is room by what the file system says, and yet nothing can be written
@@ -136,10 +138,12 @@ class EmbeddedStore(Store):
         self._sync_present_log()
         newest = newest_log(self._path)
         if newest is not None:
-            self._present_log = os.open(newest, os.O_RDONLY)
+            with self._log_guard:
+                self._present_log, self._present_name = os.open(newest, os.O_RDONLY), newest.name
 
     def _sync_present_log(self) -> None:
-        file, self._present_log = self._present_log, None
+        with self._log_guard:
+            file, self._present_log = self._present_log, None
         if file is None:
             return
         try:
@@ -190,11 +194,18 @@ class EmbeddedStore(Store):
     def sync(self) -> None:
         if self._failure is not None:  # the kernel tells of lost pages once, and a second try would succeed
             self._check_health()
-        # Not an empty synced batch: that would sync the present log file alone, and a write just before may be in
-        # the one that was just rotated out, unsynced, while its table is still being made.
-        with self._database.use(), os.scandir(self._folder) as files:
-            sizes = {file.name: self._sync_file(file) for file in files if file.name.endswith(".log")}
-            self._synced_logs = {name: size for name, size in sizes.items() if size}
+        # Not an empty synced batch: that would sync the log file that LevelDB writes to, and a write just before may be
+        # in the one that was just rotated out. We know the present one: those before it were synced when it came.
+        with self._log_guard:
+            file, name = None if self._present_log is None else os.dup(self._present_log), self._present_name
+        if file is not None:
+            self._synced_logs = {name: self._sync_and_close(name, file)}
+        else:
+            with self._database.use(), os.scandir(self._folder) as files:
+                sizes = {file.name: self._sync_file(file) for file in files if file.name.endswith(".log")}
+                self._synced_logs = {name: size for name, size in sizes.items() if size}
+        if self._failure is not None:  # the log before it, perhaps
+            self._check_health()
 
     def _sync_file(self, log: os.DirEntry[str]) -> int:
         """Sync a log; returns how long it was before, and 0 if there is none any more."""
@@ -202,11 +213,15 @@ class EmbeddedStore(Store):
             file = os.open(log.path, os.O_RDONLY)
         except FileNotFoundError:
             return 0  # its table is complete and synced, so it was removed
+        return self._sync_and_close(log.name, file)
+
+    def _sync_and_close(self, name: str, file: int) -> int:
+        """Sync an open log; returns how long it was before."""
         try:
             size = os.fstat(file).st_size
             os.fdatasync(file)
         except OSError as error:
-            self._fail_sync(log.name, error)
+            self._fail_sync(name, error)
         finally:
             os.close(file)
         return size
@@ -256,8 +271,9 @@ class EmbeddedStore(Store):
                 return
             self.renew(False)
             self._database.close()
-            if self._present_log is not None:
-                os.close(self._present_log)
-                self._present_log = None
+            with self._log_guard:
+                if self._present_log is not None:
+                    os.close(self._present_log)
+                    self._present_log = None
             os.close(self._lock_file)
             self._lock_file = None

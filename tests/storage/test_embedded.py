@@ -231,6 +231,57 @@ def test_a_failed_sync_is_not_forgotten(
     store.close()
 
 
+def test_what_is_synced_is_in_synced_logs_alone(
+    engine: StoreEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: dict[int, int] = {}
+    sync = os.fdatasync
+
+    def noted(file: int) -> None:
+        sync(file)
+        status = os.fstat(file)
+        synced[status.st_ino] = status.st_size
+
+    monkeypatch.setattr("os.fdatasync", noted)
+    store = engine.open(tmp_path / "s", {"write_buffer_bytes": 1 << 16})
+    logs = set()
+    for number in range(60):  # each third is more than a log has
+        store.write(batch_of([(b"%03d" % number, os.urandom(90_000 if number % 3 else 9_000))]))
+        if number % 2:
+            store.sync()
+            for log in (tmp_path / "s").glob("*.log"):
+                status = log.stat()
+                logs.add(log.name)
+                assert synced.get(status.st_ino, 0) == status.st_size
+            assert store.landmark()
+    assert len(logs) > 2
+    store.close()
+
+
+def test_a_log_that_could_not_be_synced_when_the_next_came_is_told(
+    engine: StoreEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = engine.open(tmp_path / "s", {"write_buffer_bytes": 1 << 16})
+    store.write(batch_of([(b"a", b"1")]))
+    sync, failing = os.fdatasync, [True]
+
+    def fail_once(file: int) -> None:
+        if failing:
+            failing.clear()
+            raise OSError(5, "the disk fails")
+        sync(file)
+
+    monkeypatch.setattr("os.fdatasync", fail_once)
+    number = 0
+    while failing:  # until the database begins another log
+        number += 1
+        store.write(batch_of([(b"%03d" % number, os.urandom(90_000))]))
+        assert number < 100
+    with pytest.raises(StorageError, match="restart"):
+        store.sync()
+    store.close()
+
+
 def test_a_batch_of_nothing_can_be_written_and_synced(engine: StoreEngine, tmp_path: Path) -> None:
     store = engine.open(tmp_path / "s", {})
     store.write(Batch())

@@ -83,6 +83,11 @@ class Call:
     noted: dict[str, Any] | None = None
     _view: View | None = None
 
+    def instance_as(self, kind: type[_I]) -> _I:
+        """Return the instance named in the path, which is of the kind that the datatype of the route opens."""
+        assert isinstance(self.instance, kind)
+        return self.instance
+
     @property
     def proven(self) -> str:
         """The user whom a token names; empty where none does."""

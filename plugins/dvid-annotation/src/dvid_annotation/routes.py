@@ -191,8 +191,7 @@ async def scan(
 
 def _list(call: Call, prefix: bytes) -> Answer:
     """Answer with a list: on the event loop what is a few rows, in a thread the rest."""
-    instance, view = call.instance, call.view
-    assert isinstance(instance, AnnotationInstance)
+    instance, view = call.instance_as(AnnotationInstance), call.view
     relationships, block_size = call.query.get("relationships"), instance.block_size
     if relationships == "true":
         parts = listed_as_in_blocks(view, prefix, block_size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import cast
 
 from dvid_voxels.geometry import GeometryError
 from dvid_voxels.images import Format, parse_format
@@ -71,7 +70,7 @@ async def post_metadata(request: _Request) -> Answer:
 
 def _tile(call: Call, image: str) -> Answer:
     """Answer a stored tile at once; one that must be decoded, and a blank one, in a thread."""
-    instance, address = cast(ImageTileInstance, call.instance), parse_address(*call.segments[1:4])
+    instance, address = call.instance_as(ImageTileInstance), parse_address(*call.segments[1:4])
     stored = stored_tile(instance, call.view, address)
     if stored is not None and instance.settings.format != "lz4":
         return binary(stored, CONTENT_TYPES[instance.settings.format])

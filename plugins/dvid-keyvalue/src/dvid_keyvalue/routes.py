@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import cast
 
 from dvid_framework.api import (
     Answer,
@@ -114,7 +113,7 @@ def get_key(call: Call) -> Answer:
 
 
 def _large_of(call: Call) -> LargeKeys:
-    return cast(KeyValueInstance, call.instance).large
+    return call.instance_as(KeyValueInstance).large
 
 
 def _value_of(call: Call, key: bytes) -> Answer:

@@ -88,8 +88,7 @@ def count(call: Call) -> Answer:
     """Return how many elements of a type a label has: `{"Label": 21847, "PreSyn": 81}`; 0 for an unknown label."""
     _, label, kind = call.segments[:3]
     name, number = parse_type(kind), _number(label, "a label", _MOST_LABEL)
-    assert isinstance(call.instance, LabelSizeInstance)
-    call.instance.check_counted(call.view)
+    call.instance_as(LabelSizeInstance).check_counted(call.view)
     return binary(b"".join(_counts(call.view, name, [number])), _JSON)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from dvid_framework.api import (
     Answer,
     BadRequest,
@@ -78,7 +76,7 @@ def get_mask(call: Call) -> Answer:
     Dims is `0_1_2`, size and offset are `x_y_z` in voxels, as in `mask/0_1_2/64_64_64/0_-32_10`. A mask has at most
     2^30 voxels.
     """
-    box, instance, version = parse_box(*call.segments[1:4]), cast(RoiInstance, call.instance), call.version
+    box, instance, version = parse_box(*call.segments[1:4]), call.instance_as(RoiInstance), call.version
     if box is None:
         return binary(b"")
     assert version is not None

@@ -41,9 +41,7 @@ _Request = InstanceRequest[TarInstance]
 def get_supervoxel(call: Call) -> Answer:
     """Return the data of a supervoxel as it was stored, or 404."""
     supervoxel = parse_label(call.segments[1], "supervoxel")
-    instance, view = call.instance, call.view
-    assert isinstance(instance, TarInstance)
-    extension = instance.extension
+    extension, view = call.instance_as(TarInstance).extension, call.view
     (size,) = ops.sizes_of(view, [supervoxel], extension)
     if size is None:
         raise NotFound(f"Supervoxel {supervoxel} not found")

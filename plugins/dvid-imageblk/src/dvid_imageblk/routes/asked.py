@@ -34,7 +34,7 @@ def shape_of(dims: str, size: str, offset: str) -> Shape:
 
 def instance_of(call: Call) -> ImageInstance:
     """Return the instance of a point read."""
-    return cast(ImageInstance, call.instance)
+    return call.instance_as(ImageInstance)
 
 
 def _scale(instance: ImageInstance, text: str) -> int:

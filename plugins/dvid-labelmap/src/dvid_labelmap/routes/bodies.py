@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import msgspec
 from dvid_labels import LabelFormatError, kernels
@@ -56,7 +55,7 @@ _text = msgspec.json.Encoder().encode
 
 def indexed_view(call: Call) -> tuple[LabelMapInstance, View]:
     """Return the instance and its version of a call, once bodies can be asked for."""
-    instance = cast(LabelMapInstance, call.instance)
+    instance = call.instance_as(LabelMapInstance)
     instance.check_indexed()
     return instance, call.view
 
@@ -103,7 +102,7 @@ def sparsevol_size(call: Call) -> Answer:
 
 def box_of(call: Call, found: BodySize | Summary) -> tuple[int, int, int, int, int, int]:
     """Return the first and the last voxel (x, y, z each) of the blocks of a body."""
-    width, height, depth = cast(LabelMapInstance, call.instance).settings.block_size
+    width, height, depth = call.instance_as(LabelMapInstance).settings.block_size
     (x0, y0, z0), (x1, y1, z1) = found.low, found.high
     first = x0 * width, y0 * height, z0 * depth
     return *first, (x1 + 1) * width - 1, (y1 + 1) * height - 1, (z1 + 1) * depth - 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from dvid_labels import kernels
 
 from dvid_framework.api import Answer, Call, FromQuery, Later, binary, get, point_read
@@ -26,7 +24,7 @@ def label(call: Call) -> Answer:
     supervoxels=true: as it is stored. scale: the voxel is of that scale.
     """
     query, view = call.query, call.view
-    instance = cast(LabelMapInstance, call.instance)
+    instance = call.instance_as(LabelMapInstance)
     mapping = body_mapping(instance, view, query.get("supervoxels") == "true")
     source = instance.block_source(view, parse_scale(query.get("scale")))
     point = parse_point(call.segments[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import cast
 
 from dvid_labels import gzip_bytes, kernels, lz4_block
 from dvid_labels.types import Buffer
@@ -76,7 +75,7 @@ def _read(call: Call, label: int, scale: int, stored: Buffer | None) -> SparseRe
     Raises:
         NotFound: there is none of that label, or no block of it lies within the bounds.
     """
-    instance, bounds = cast(LabelMapInstance, call.instance), parse_bounds(call.query)
+    instance, bounds = call.instance_as(LabelMapInstance), parse_bounds(call.query)
     source = instance.block_source(call.view, scale)
     if stored is None:
         read = SparseRead.of(source, label, _index_of(call, label), bounds)
@@ -142,7 +141,7 @@ def _sent(call: Call, read: SparseRead, compression: str | None) -> Answer:
 
 def _there(call: Call, label: int) -> Answer:
     """Tell whether there is a body, or supervoxel, with a block within the bounds: 200 or 204."""
-    size = cast(LabelMapInstance, call.instance).settings.block_size
+    size = call.instance_as(LabelMapInstance).settings.block_size
     try:
         blocks = within(_index_of(call, label).blocks, parse_bounds(call.query), size)
     except NotFound:

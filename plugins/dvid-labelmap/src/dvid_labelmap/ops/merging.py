@@ -18,7 +18,8 @@ from dvid_labelmap.ops.index_rows import Rows
 
 __all__ = ["merge_at_once", "merge_bodies", "move_into", "parse_merge"]
 
-_FEW = 256  # bodies that are merged without a pause for others
+_BRIEF = 64  # bodies that are merged in about a millisecond
+_WHOLE = 1024  # that are read at once, while nobody else commits
 
 
 def parse_merge(labels: Labels) -> tuple[int, list[int]]:
@@ -51,14 +52,14 @@ def merge_bodies(change: BodyChange, target: int, merged: Sequence[int]) -> None
     """
     change.instance.check_indexed()
     with change.instance.turns.with_few_bodies(change.number, (target, *merged)):
-        if len(merged) > _FEW or not _merge_whole(change, target, merged):
+        if len(merged) > _WHOLE or not _merge_whole(change, target, merged):
             _merge_rows(change, target, merged)
 
 
 def merge_at_once(change: BodyChange, target: int, merged: Sequence[int]) -> bool | None:
     """As `merge_bodies`, if that takes little time and waits for nobody; returns None if not, and has done nothing."""
     change.instance.check_indexed()
-    if len(merged) > _FEW:
+    if len(merged) > _BRIEF:
         return None
     with change.instance.turns.with_bodies_at_hand(change.number, (target, *merged)) as is_turn:
         return (is_turn and _merge_whole(change, target, merged)) or None

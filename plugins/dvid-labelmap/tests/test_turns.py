@@ -85,8 +85,13 @@ def test_who_waits_for_nobody_has_the_turn_or_not() -> None:
         assert is_turn(5, version=2)
     with turns.with_bodies_at_hand(1, (5, 6)) as mine:
         assert mine
-        assert not finishes(holds(turns, "with_bodies", 1, (6,)))
         assert not is_turn(6)
+        waiting = threading.Thread(target=holds(turns, "with_bodies", 1, (6,)))
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+    waiting.join(5)
+    assert not waiting.is_alive()
     with pytest.raises(ValueError, match="no"), turns.with_bodies_at_hand(1, (5, 6)):
         raise ValueError("no")
     assert is_turn(5, 6)

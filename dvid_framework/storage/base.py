@@ -10,11 +10,13 @@ from typing import Any, ClassVar, TypeAlias
 
 from dvid_framework.storage.batch import Batch
 
-__all__ = ["Capability", "Found", "Reader", "Store", "StoreEngine"]
+__all__ = ["UNBOUNDED", "Capability", "Found", "Reader", "Store", "StoreEngine"]
 
 
 Found: TypeAlias = tuple[bytes, bytes] | list[bytes] | None
 """The only key of a range and its value, all keys of a range, or nothing."""
+UNBOUNDED = 1 << 62
+"""More bytes than there are."""
 
 
 class Capability(enum.Flag):
@@ -67,18 +69,23 @@ class Reader(ABC):
             found = list(self.scan_keys(start, stop))
             yield found, self.get(found[0]) if found else None
 
-    def find_all(self, starts: Sequence[bytes], tail: bytes) -> list[Found]:
+    def find_all(self, starts: Sequence[bytes], tail: bytes, most_bytes: int | None = None) -> list[Found]:
         """Return for each start what keys there are with start <= key < start + tail.
 
         Args:
             starts: in byte order, each once, none the beginning of another.
             tail: what is behind the start at most.
+            most_bytes: bytes of values before which it ends: with less than all starts, if there are more.
 
         Returns:
             (key, value) where there is one key, a list of the keys where there are several, None where there is none.
         """
         found: list[Found] = []
+        room = UNBOUNDED if most_bytes is None else most_bytes
         for keys, value in self.find_each([(start, start + tail) for start in starts]):
+            room -= len(value or b"")
+            if room < 0:
+                break
             found.append(keys if len(keys) > 1 else (keys[0], value) if keys and value is not None else None)
         return found
 

@@ -85,7 +85,7 @@ def open_value(key: bytes, sealed: bytes) -> memoryview:
             value = _decompress(packed, size)
         else:
             value = isal_zlib.decompress(memoryview(body)[4:], bufsize=max(size, 1))
-    except (lz4.block.LZ4BlockError, _IsalError, StructError, ValueError, MemoryError) as error:
+    except (lz4.block.LZ4BlockError, _IsalError, StructError, ValueError, OverflowError, MemoryError) as error:
         raise CorruptValue(f"the value of key {key.hex()} can't be decompressed: {error}") from error
     if len(value) != size:
         raise CorruptValue(f"the value of key {key.hex()} has {len(value)} bytes and not {size}")

@@ -15,6 +15,7 @@ the key and not in the value, so that a scan of keys alone (all that a bucket of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import Struct
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "blob_key",
     "cursor_key",
     "data_prefix",
+    "data_starts",
     "decode_type_key",
     "encode_type_key",
     "instance_bounds",
@@ -43,6 +45,7 @@ __all__ = [
     "metadata_key",
     "number_of_log_key",
     "tail_of",
+    "type_keys_of",
 ]
 
 METADATA, DATA, BLOB, LOG, LOG_BY_VERSION, CURSOR = b"\x00", b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
@@ -65,10 +68,26 @@ def encode_type_key(type_key: bytes) -> bytes:
     return type_key + _END
 
 
+def data_starts(prefix: bytes, type_keys: Sequence[bytes]) -> list[bytes]:
+    """Return what the data keys of some type keys of an instance begin with: its prefix, and their encoded forms."""
+    if b"\x00" in b"".join(type_keys):
+        return [prefix + type_key.replace(b"\x00", b"\x00\xff") + _END for type_key in type_keys]
+    return [prefix + type_key + _END for type_key in type_keys]
+
+
 def decode_type_key(encoded: bytes) -> bytes:
     """Return the type key of `encode_type_key`'s result."""
     type_key = encoded[:-2]
     return type_key.replace(b"\x00\xff", b"\x00") if b"\x00" in type_key else type_key
+
+
+def type_keys_of(stored: Sequence[bytes], prefix: bytes) -> list[bytes]:
+    """Return the type keys of data keys that begin with the prefix of an instance."""
+    first, last = len(prefix), -TAIL.size - len(_END)
+    type_keys = [key[first:last] for key in stored]
+    if b"\x00" in b"".join(type_keys):
+        return [type_key.replace(b"\x00\xff", b"\x00") for type_key in type_keys]
+    return type_keys
 
 
 def data_prefix(instance: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import plyvel
 
 from dvid_framework.errors import CorruptValue, StorageError, StoreFull
-from dvid_framework.storage.base import Found, Reader
+from dvid_framework.storage.base import UNBOUNDED, Found, Reader
 from dvid_framework.storage.embedded_database import is_full
 from dvid_framework.storage.shared_snapshot import Held, SharedSnapshot
 
@@ -131,8 +131,9 @@ class LevelDBReader(Reader):
                 before = max(start, stop)
                 yield found, value
 
-    def find_all(self, starts: Sequence[bytes], tail: bytes) -> list[Found]:
+    def find_all(self, starts: Sequence[bytes], tail: bytes, most_bytes: int | None = None) -> list[Found]:
         found: list[Found] = []
+        room = UNBOUNDED if most_bytes is None else most_bytes
         with errors_of("finding keys"), self._source.raw_iterator(verify_checksums=True) as entries:
             seek, valid, key_of, value_of, forward = (
                 entries.seek,
@@ -155,6 +156,9 @@ class LevelDBReader(Reader):
                     found.append(None)
                     continue
                 key, value = at, value_of()
+                room -= len(value)
+                if room < 0:
+                    break
                 forward()
                 at = key_of() if valid() else _BEHIND_ALL
                 if at >= stop:

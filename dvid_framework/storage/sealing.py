@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dvid_framework.storage.envelope import LZ4, NONE, seal_value
 from dvid_framework.storage.keys import encode_type_key
 
-__all__ = ["Buffer", "Operations", "PutKeys", "seal_one_by_one", "seal_puts"]
+__all__ = ["Buffer", "Operations", "PutKeys", "is_native", "seal_one_by_one", "seal_puts"]
 
 Buffer = bytes | bytearray | memoryview
 Operations = list[tuple[bytes, bytes | None]]
@@ -60,11 +60,12 @@ def seal_one_by_one(
     return operations, count
 
 
-def _is_native() -> bool:
+def is_native() -> bool:
+    """Tell whether the native kernels are installed and wanted."""
     return os.environ.get("DVID_KERNELS") != "numpy" and importlib.util.find_spec("dvid_kernels") is not None
 
 
-if _is_native():
+if is_native():
     from dvid_kernels import seal_puts as _seal_natively
 
     def seal_puts(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
 from dvid_framework.errors import Conflict
 from dvid_framework.storage import keys
-from dvid_framework.storage.base import Reader
-from dvid_framework.storage.envelope import open_value
+from dvid_framework.storage.base import UNBOUNDED, Reader
+from dvid_framework.storage.opening import Pair, open_each, open_one
+from dvid_framework.versions.batching import BATCH_BYTES, BATCH_KEYS, in_batches, places_seen
 from dvid_framework.versions.resolve import Lineage
 
 __all__ = ["View"]
@@ -85,21 +86,21 @@ class View:
             own = prefix + self._own
             sealed = self._reader.get(own)
             if sealed is not None:
-                return open_value(own, sealed)
+                return open_one(own, sealed)
             members, last, stop = self._lineage.members, self._reader.last, prefix + self._newest
             if len(members) == 1:
                 return None
             while (found := last(prefix, stop)) is not None:
                 key, value = found
                 if int.from_bytes(key[-_TAIL_BYTES:-1], "big") in members:
-                    return open_value(key, value) if key[-1] else None
+                    return open_one(key, value) if key[-1] else None
                 stop = key  # of a sibling: go on to what is older
             return None
         chosen = self._resolve(type_key, self._records(prefix))
         if chosen is None:
             return None
         sealed = self._reader.get(chosen)
-        return None if sealed is None else open_value(chosen, sealed)
+        return None if sealed is None else open_one(chosen, sealed)
 
     def multi_get(self, type_keys: Iterable[bytes]) -> list[memoryview | None]:
         """Return the values of several type keys, in their order.
@@ -111,18 +112,33 @@ class View:
         wanted = list(type_keys)
         if len(wanted) <= _FEW_KEYS and self._lineage.linear:
             return [self.get(key) for key in wanted]
-        names = sorted(set(wanted))  # neighbours are quicker to find
-        prefix, encode = self._prefix, keys.encode_type_key
-        groups = self._reader.find_all([prefix + encode(name) for name in names], self._newest)
+        return list(map(self._values_of(wanted, UNBOUNDED)[0].get, wanted))
+
+    def _values_of(self, type_keys: Iterable[bytes], room: int) -> tuple[dict[bytes, memoryview], set[bytes]]:
+        """Return the values of type keys, and the keys that were not read because `room` bytes were not enough."""
+        names = sorted(dict.fromkeys(type_keys))  # neighbours are quicker to find
+        groups = self._reader.find_all(keys.data_starts(self._prefix, names), self._newest, room)
         states, tail = _States(self._lineage.members), -_TAIL_BYTES
-        values: dict[bytes, memoryview | None] = {}
-        for name, found in zip(names, groups, strict=True):
+        single: list[bytes] = []
+        pairs: list[Pair] = []
+        several: list[tuple[bytes, list[bytes]]] = []
+        for name, found in zip(names, groups, strict=False):
             if isinstance(found, tuple):  # as most are: it is seen or not, whatever the descent
                 if states[found[0][tail:]]:
-                    values[name] = open_value(*found)
+                    single.append(name)
+                    pairs.append(found)
             elif found is not None:
-                values[name] = self._value_of(name, found)
-        return [values.get(name) for name in wanted]
+                several.append((name, found))
+        values = dict(zip(single, open_each(pairs), strict=True))
+        left = set(names[len(groups) :])
+        for name, stored in several:
+            value = self._value_of(name, stored) if room > 0 else None
+            if value is not None:
+                values[name] = value
+                room -= len(value)
+            elif room <= 0:
+                left.add(name)
+        return values, left
 
     def multi_get_of(self, version: int, type_keys: Iterable[bytes]) -> list[memoryview | None]:
         """Return the values that one version wrote itself of several type keys, in their order; None for others.
@@ -140,23 +156,36 @@ class View:
         names = [prefix + encode(type_key) + tail for type_key in type_keys]
         if version not in self._lineage.members:
             return [None] * len(names)
-        found = zip(names, self._reader.multi_get(names), strict=True)
-        return [None if sealed is None else open_value(name, sealed) for name, sealed in found]
+        found = self._reader.multi_get(names)
+        values = open_each([(name, sealed) for name, sealed in zip(names, found, strict=True) if sealed is not None])
+        return [None if sealed is None else next(values) for sealed in found]
 
     def get_shared(self, type_key: bytes) -> memoryview | None:
         """Return the value of a type key that is set by `Txn.put_shared` alone, for all versions at once."""
         key = self._prefix + keys.encode_type_key(type_key) + keys.tail_of(min(self._lineage.members), keys.VALUE)
         sealed = self._reader.get(key)
-        return None if sealed is None else open_value(key, sealed)
+        return None if sealed is None else open_one(key, sealed)
 
     def get_each(self, type_keys: Iterable[bytes]) -> Iterator[memoryview | None]:
-        """Yield the values of several type keys, in their order, each read when it is asked for.
+        """Yield the values of several type keys, in their order; small ones are read some at a time, large ones singly.
 
         Raises:
             Conflict: merged branches disagree about one of them.
             CorruptValue: stored bytes are damaged.
         """
         wanted = list(type_keys)
+        for first in range(0, len(wanted), BATCH_KEYS):
+            some = wanted[first : first + BATCH_KEYS]
+            values, left = self._values_of(some, BATCH_BYTES)
+            if not left:
+                yield from map(values.get, some)
+                continue
+            singly = self._get_singly([name for name in some if name in left])
+            for name in some:
+                yield next(singly) if name in left else values.get(name)
+
+    def _get_singly(self, wanted: Sequence[bytes]) -> Iterator[memoryview | None]:
+        """Yield the values of several type keys, in their order, each read when it is asked for."""
         starts = [self._prefix + keys.encode_type_key(type_key) for type_key in wanted]
         groups = self._reader.find_each((start, start + self._newest) for start in starts)
         for type_key, (stored, first) in zip(wanted, groups, strict=True):
@@ -167,7 +196,7 @@ class View:
         chosen = self._youngest(stored) if self._lineage.linear else self._resolve(type_key, self._split(stored))
         known = first is not None and chosen is stored[0]
         sealed = None if chosen is None else first if known else self._reader.get(chosen)
-        return None if chosen is None or sealed is None else open_value(chosen, sealed)
+        return None if chosen is None or sealed is None else open_one(chosen, sealed)
 
     def _youngest(self, stored: list[bytes]) -> bytes | None:
         """Return the stored key of the value that a linear version sees."""
@@ -266,33 +295,26 @@ class View:
     def _linear_scan(self, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, memoryview]]:
         """As `_linear_keys`, with values."""
         first, last = self._bounds(start, stop)
-        skip, tail, state_of = len(self._prefix), -_TAIL_BYTES, _States(self._lineage.members).__getitem__
-        base, chosen, sealed, decode = b"", b"", b"", keys.decode_type_key
-        for key, value in self._reader.scan(first, last):
-            here = key[:tail]
-            if here != base:
-                if chosen:
-                    yield decode(base[skip:]), open_value(chosen, sealed)
-                base, chosen = here, b""
-            state = state_of(key[tail:])
-            if state:
-                chosen, sealed = key, value
-            elif state is not None:
-                chosen = b""
-        if chosen:
-            yield keys.decode_type_key(base[skip:]), open_value(chosen, sealed)
+        prefix, tail, state_of = self._prefix, -_TAIL_BYTES, _States(self._lineage.members).__getitem__
+        for records in in_batches(self._reader.scan(first, last), state_of):
+            names, pairs = keys.type_keys_of([key for key, _ in records], prefix), records
+            states = [state_of(key[tail:]) for key, _ in records]
+            if not all(states) or len(set(names)) < len(names):
+                seen = places_seen(names, states)
+                names, pairs = [names[at] for at in seen], [records[at] for at in seen]
+            yield from zip(names, open_each(pairs), strict=True)
 
     def _visible(self, base: bytes, group: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, memoryview]]:
         type_key = keys.decode_type_key(base[len(self._prefix) :])
         if len(group) == 1:
             key, value = group[-1]
             if key[-1]:
-                yield type_key, open_value(key, value)
+                yield type_key, open_one(key, value)
             return
         chosen = self._resolve(type_key, [(*_unpack_tail(key[-_TAIL_BYTES:]), key) for key, _ in group])
         for key, value in group:
             if key == chosen:
-                yield type_key, open_value(key, value)
+                yield type_key, open_one(key, value)
 
     def _bounds(self, start: bytes, stop: bytes | None) -> tuple[bytes, bytes]:
         # Not the encoded type keys: without its end, an encoded key comes before all that it is a prefix of.

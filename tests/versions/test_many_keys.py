@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dvid_framework.errors import Conflict
 from dvid_framework.storage import keys
 from dvid_framework.storage.base import Reader, Store
 from dvid_framework.storage.batch import Batch
 from dvid_framework.storage.envelope import seal_value
+from dvid_framework.versions import batching
+from dvid_framework.versions import view as versioned_view
 from dvid_framework.versions.resolve import Lineage
 from dvid_framework.versions.view import View
 
@@ -62,6 +66,66 @@ def test_values_are_those_of_single_reads(store: Store, version: int, seed: int)
             with pytest.raises(Conflict):
                 list(view.get_each([name]))
         assert list(view.keys()) == sorted(name for name in NAMES if single[name] is not None)
+        assert [None if value is None else bytes(value) for value in view.multi_get(asked)] == found
+        if len(clear) == len(NAMES):
+            seen = [(name, bytes(value)) for name, value in view.scan()]
+            assert seen == [(name, single[name]) for name in sorted(NAMES) if single[name] is not None]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_however_few_bytes_are_held_the_values_are_the_same(
+    store: Store, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, 8)
+    with View(store.snapshot(), INSTANCE, None, Lineage(version, PARENTS.__getitem__)) as view:
+        asked = [*NAMES[::-1], b"never there"]
+        expected = [one_by_one(view, name) for name in asked]
+        pairs = [(name, value) for name, value in sorted(zip(asked, expected, strict=True)) if value is not None]
+        for room in (0, 5, 30, 100):
+            monkeypatch.setattr(batching, "BATCH_BYTES", room)
+            monkeypatch.setattr(versioned_view, "BATCH_BYTES", room)
+            for most in (1, 3, 50):
+                monkeypatch.setattr(batching, "BATCH_KEYS", most)
+                monkeypatch.setattr(versioned_view, "BATCH_KEYS", most)
+                assert list(view.get_each(asked)) == expected
+                assert list(view.scan()) == pairs
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 4), st.booleans()), unique_by=lambda one: one[:2]))
+def test_batches_keep_the_records_of_a_key_together(records: list[tuple[int, int, bool]]) -> None:
+    states = {keys.tail_of(version, marker): marker == 1 for version in (1, 2, 4) for marker in (0, 1)}
+    stored = [
+        (bytes([name]) + keys.tail_of(version, is_value), b"%d" % name) for name, version, is_value in sorted(records)
+    ]
+    batches = list(batching.in_batches(stored, states.get))
+    names = [{key[:1] for key, _ in batch} for batch in batches]
+    assert sum(map(len, names)) == len(set().union(*names))
+    seen = []
+    for batch in batches:
+        places = batching.places_seen([key[:1] for key, _ in batch], [states.get(key[1:]) for key, _ in batch])
+        seen += [batch[at] for at in places]
+    last = {key[:1]: (key, value) for key, value in stored if key[1:] in states}
+    assert seen == [pair for pair in last.values() if pair[0][-1]]
+
+
+def test_little_is_held_of_a_key_with_many_records() -> None:
+    large = bytes(batching.BATCH_BYTES // 2)
+    tails = [keys.tail_of(version, keys.VALUE) for version in range(1, 101)]
+    entries = [(b"a" + tail, large) for tail in tails] + [(b"b" + tails[0], b"")]
+    sizes = [len(batch) for batch in batching.in_batches(iter(entries), dict.fromkeys(tails, True).get)]
+    assert sum(sizes) <= 5
+
+
+def test_find_all_ends_before_too_many_bytes(store: Store) -> None:
+    batch = Batch()
+    for number in range(10):
+        batch.put(b"k%d-" % number, bytes(100))
+    store.write(batch)
+    starts = [b"k%d" % number for number in range(12)]
+    whole = store.find_all(starts, b"\xff")
+    assert whole == [(b"k%d-" % number, bytes(100)) for number in range(10)] + [None, None]
+    for room, count in ((0, 0), (99, 0), (100, 1), (550, 5), (999, 9), (1000, 12)):
+        assert store.find_all(starts, b"\xff", room) == whole[:count]
 
 
 def test_many_small_ranges_are_scanned_as_one_by_one(store: Store) -> None:

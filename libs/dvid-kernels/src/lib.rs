@@ -29,6 +29,7 @@ mod mapping_chunks;
 mod mapping_ops;
 mod members;
 mod messages;
+mod opening;
 mod packed;
 mod points;
 mod pieces;
@@ -63,6 +64,7 @@ fn _dvid_kernels(module: &Bound<PyModule>) -> PyResult<()> {
     proofreading::register(module)?;
     json_points::register(module)?;
     sealing::register(module)?;
+    opening::register(module)?;
     mapping_calls::register(module)?;
     points::register(module)?;
     voxels::register(module)?;

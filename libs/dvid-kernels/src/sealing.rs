@@ -5,10 +5,10 @@ use crate::fault::Fault;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-const NONE: u8 = 0;
-const LZ4: u8 = 1;
+pub const NONE: u8 = 0;
+pub const LZ4: u8 = 1;
 const SMALLEST: usize = 64;
-const HEAD: usize = 5;
+pub const HEAD: usize = 5;
 
 pub fn register(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(seal_puts, module)?)

@@ -21,8 +21,12 @@ __all__ = ["decode_keys", "decode_pairs", "encode_pairs"]
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _NUMBERED = (_LENGTH, _VARINT)
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
+_WHOLE_KEY = 1 << 3 | _LENGTH
 _LARGEST = (1 << 64) - 1
 _SMALL = 1 << 14  # a value that is rather copied than handed on by itself
+_PIECE = 1 << 18  # bytes of small values that are joined
+_MOST_HELD = 1 << 12
+_MOST_HEADS = 1 << 10
 _DIGITS = [bytes((value,)) for value in range(128)]
 
 
@@ -116,12 +120,28 @@ def _part(data: bytes, at: int, end: int) -> Part:
     return Part(key, first, last)
 
 
+def _plain_keys(data: bytes) -> list[bytes] | None:
+    """Return the keys of a message of nothing but short ASCII keys, as most are; None if it is none."""
+    if not data.isascii():
+        return None
+    keys: list[bytes] = []
+    at, end = 0, len(data)
+    while at + 1 < end and data[at] == _WHOLE_KEY:
+        start = at + 2
+        at = start + data[at + 1]
+        keys.append(data[start:at])
+    return keys if at == end else None
+
+
 def decode_keys(data: bytes) -> list[Part]:
     """Decode Keys: first the whole values, then the parts, each in the order asked for.
 
     Raises:
         BadRequest: it is no such message.
     """
+    plain = _plain_keys(data)
+    if plain is not None:
+        return [Part(key) for key in plain]
     whole: list[Part] = []
     parts: list[Part] = []
     for field, wire, start, stop in _fields(data, 0, len(data)):
@@ -147,16 +167,34 @@ def _number(value: int) -> bytes:
 
 def encode_pairs(pairs: Iterable[tuple[bytes, memoryview | None]]) -> Iterator[bytes | memoryview]:
     """Encode KeyValues in pieces; a pair without a value (None) has no value field, an empty value has an empty one."""
+    heads: dict[tuple[int, int], tuple[bytes, bytes]] = {}  # what stands before key and value, by their lengths
+    held: list[bytes | memoryview] = []
+    room = _PIECE
     for key, value in pairs:
-        inner = b"\x0a" + _number(len(key)) + key
         if value is None:
-            yield b"\x0a" + _number(len(inner)) + inner
+            inner = b"\x0a" + _number(len(key)) + key
+            held += (b"\x0a", _number(len(inner)), inner)
             continue
-        size = len(value)
-        inner += b"\x12" + _number(size)
-        head = b"\x0a" + _number(len(inner) + size) + inner
-        if size < _SMALL:
-            yield head + value
-        else:
-            yield head
+        lengths = len(key), len(value)
+        head = heads.get(lengths)
+        if head is None:
+            if len(heads) >= _MOST_HEADS:
+                heads.clear()
+            head = heads[lengths] = _head_of(*lengths)
+        if lengths[1] >= _SMALL:
+            yield b"".join((*held, head[0], key, head[1]))
             yield value
+            held, room = [], _PIECE
+            continue
+        held += (head[0], key, head[1], value)
+        room -= lengths[1]
+        if room < 0 or len(held) >= _MOST_HELD:
+            yield b"".join(held)
+            held, room = [], _PIECE
+    yield b"".join(held)
+
+
+def _head_of(key_size: int, size: int) -> tuple[bytes, bytes]:
+    """Return what stands before a key and before its value in a pair, by their lengths."""
+    before_key, before_value = b"\x0a" + _number(key_size), b"\x12" + _number(size)
+    return b"\x0a" + _number(len(before_key) + key_size + len(before_value) + size) + before_key, before_value

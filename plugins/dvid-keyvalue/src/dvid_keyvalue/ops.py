@@ -45,7 +45,8 @@ def keys_after(view: View, after: bytes, limit: int | None) -> Iterator[bytes]:
 def pairs_of(view: View, parts: Sequence[Part]) -> Pairs:
     """Yield what is wanted of each key, in the order asked for; None where there is no such key."""
     for part, value in zip(parts, view.get_each([part.key for part in parts]), strict=True):
-        yield part.key, value if value is None or part.first is None else cut(value, part)
+        key, first, _ = part
+        yield key, value if value is None or first is None else cut(value, part)
 
 
 def check_parts(view: View, parts: Sequence[Part], as_json: bool, check: bool) -> None:
@@ -62,7 +63,7 @@ def check_parts(view: View, parts: Sequence[Part], as_json: bool, check: bool) -
     """
     if len(parts) > MOST_PARTS:
         raise BadRequest(f"at most {MOST_PARTS} keys can be asked for at once")
-    doubtful = [part for part in parts if not part.is_whole or (check and as_json)]
+    doubtful = parts if check and as_json else [part for part in parts if part.first is not None]
     for key, value in pairs_of(view, doubtful):
         if value and as_json:
             check_json(key, value)

@@ -40,7 +40,9 @@ def index_piece(view: View, bodies: Labels, *, compressed: bool) -> bytes:
         CorruptValue: stored bytes are damaged.
         Conflict: merged branches disagree about one of them.
     """
-    values = view.multi_get(summary_keys(bodies))
+    order = np.argsort(bodies)  # as the keys stand in the store
+    stored = view.multi_get(summary_keys(bodies[order]))
+    values = [stored[at] for at in np.argsort(order).tolist()]
     with stored_bodies():
         found = kernels.record_messages(bodies, values, compressed=compressed)
         if found is not None:

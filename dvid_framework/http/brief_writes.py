@@ -51,7 +51,7 @@ class BriefWrites:
         self._log = log
         self._guard = threading.Lock()
         self._waiting: deque[_Entry] = deque()
-        self._working = 0  # threads that are making writes
+        self._working = False  # whether a thread is making writes
         self._called: set[str] = set()  # clients in whose turn a thread will come
 
     async def make(self, pool: WorkPool, make: Callable[[], Made | None]) -> Any:
@@ -79,7 +79,9 @@ class BriefWrites:
     def _begin(self, loop: asyncio.AbstractEventLoop, pool: WorkPool, client: str) -> None:
         with self._guard:
             self._called.discard(client)
-            self._working += 1
+            if self._working:
+                return  # it makes all that wait
+            self._working = True
         self._work(loop, pool)
 
     def _work(self, loop: asyncio.AbstractEventLoop, pool: WorkPool) -> None:
@@ -106,7 +108,7 @@ class BriefWrites:
         with self._guard:
             if self._waiting and count < _MOST_TOGETHER:
                 return self._waiting.popleft()
-            self._working -= 1
+            self._working = False
             return None
 
 

@@ -81,7 +81,7 @@ def test_answers_of_a_pipeline_come_in_order(connection: socket.socket) -> None:
     [
         ("HEAD", binary(b"x"), ()),
         ("GET", binary(b"<p>", "text/html"), ()),
-        ("GET", binary(bytes(1 << 17)), ()),
+        ("GET", binary(bytes((1 << 20) + 1)), ()),
         ("GET", binary(b"x"), ((b"access-control-allow-origin", b"*"),)),
     ],
 )

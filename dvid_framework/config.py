@@ -145,7 +145,7 @@ class LimitSettings(msgspec.Struct):
         memory_bytes: bytes that the bodies of all requests together may hold.
         mutation_bytes: stored bytes of one mutation.
         cache_bytes: bytes of decoded blocks that are kept in memory.
-        threads: threads for work on voxels.
+        threads: threads for work on voxels; beside others one client has one for each processor at most, at least 2.
         throttled_operations: how many `throttle=on` operations may run at a time.
         job_threads: how many jobs run at a time.
         jobs: how many jobs may be waiting or running.

@@ -22,6 +22,7 @@ __all__ = ["serve"]
 _DRAIN_SECONDS = 20
 _FILES_OF_STORES = 600  # a LevelDB keeps up to 500 tables open
 _FEWEST_CONNECTIONS = 64
+_SWITCH_SECONDS = 0.0005
 
 
 def open_files() -> int:
@@ -84,6 +85,8 @@ async def serve(server: Server, ready: Callable[[], None] | None = None, stop: a
         BadRequest: whom `startWebhook` names does not agree to the start.
     """
     keep_freed_memory()
+    # The loop waits no longer than this for the interpreter's lock where a thread that could have it sleeps still.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     listener = _Uvicorn(_options(server))
     loop, ending = asyncio.get_running_loop(), stop or asyncio.Event()
     if stop is None:

@@ -36,6 +36,8 @@ from dvid_framework.http.access.guard import build_guard
 from dvid_framework.http.all_routes import core_routes, routes_of_type
 from dvid_framework.http.app import build_app
 from dvid_framework.http.limits import Budget, Throttle
+from dvid_framework.http.neighbours import Neighbours
+from dvid_framework.http.sending import Sender
 from dvid_framework.http.web_client import web_client
 from dvid_framework.http.work import WorkPool
 from dvid_framework.instances.datatype import Datatype
@@ -134,7 +136,8 @@ class Server:
         self.catching_up = CatchingUp(self.syncs, self.limits.follow_seconds)
         self.cors = build_cors(self.config)
         self.guard = build_guard(self.config, self.repos, self.cors)
-        self.pool = WorkPool(self.limits.threads, self.limits.waiting_requests, self.limits.waiting_in_all)
+        limits, self.neighbours, self.sender = self.limits, Neighbours(), Sender()
+        self.pool = WorkPool(limits.threads, limits.waiting_requests, limits.waiting_in_all, self.neighbours)
         self.web_client = web_client(self.config, self.pool)
         self.budget = Budget(self.limits.memory_bytes)
         self.throttle = Throttle(self.limits.throttled_operations)
@@ -212,6 +215,7 @@ class Server:
         if self.guard is not None:
             self.guard.close()
         self.pool.shutdown()
+        self.sender.shutdown()
         self.instances.close()
         self.stores.close()
         self.activity.close()

@@ -74,7 +74,7 @@ class Dispatch:
         self._web_client = server.web_client
         self._pages = [*pages, ["schema"]]
         self.documentation = documentation
-        self._large = LargeAnswers()
+        self.large, self.sender = LargeAnswers(server.neighbours), server.sender
         self._asks_first = self._guard is not None or self._cors is not None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -89,7 +89,7 @@ class Dispatch:
             begun = self._new_call(scope["method"], raw, scope["query_string"], list(scope["headers"]))
         call, answer = begun.call, begun.answer
         extra = () if self._cors is None else self._cors.headers(scope["headers"], call.path)
-        meter = Meter(scope, receive, send, self._large, extra)
+        meter = Meter(scope, receive, send, self.large, extra)
         meter.at_once = scope.pop(WHOLE, None)
         scope[CALL] = call
         work = self._server.pool.begin(meter.client)
@@ -97,6 +97,7 @@ class Dispatch:
             if answer is None and self._asks_first:
                 answer = await self._ask_first(call, meter.client)
             work.client = call.proven or work.client
+            self._server.neighbours.notice(work.client)
             if answer is None:
                 answer = self._answer(begun)
             scope.update(begun.changes)
@@ -133,6 +134,8 @@ class Dispatch:
         try:
             if self._asks_first:
                 answer = _at_once(self._ask_first(call, client))
+            if call.path not in _SILENT:
+                self._server.neighbours.notice(call.proven or client)
             if answer is None:
                 answer = self._answer(begun)
         except Exception as error:  # noqa: BLE001 - as in `__call__`

@@ -7,6 +7,7 @@ answered so, only the request line is read, and the parser is not asked again.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from functools import cache, partial
@@ -16,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from dvid_framework.http.answers import WHOLE, Bytes, Quick
 from dvid_framework.http.dispatch import BEGUN, Begun, Dispatch
+from dvid_framework.http.shared_transport import SharedTransport
 from dvid_framework.http.watch import Bounds, WatchedProtocol
 from dvid_framework.http.watchful import Watchful
 
@@ -52,6 +54,27 @@ class BoundedProtocol(WatchedProtocol):
         self._last_known = 0.0  # when the last such request came that the parser has not seen
         self._defaults: Any = None
         self._beginnings: dict[int, bytes] = {}  # of answers by status: status line and default fields
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        dispatch = self._dispatch
+        self._shared = SharedTransport(
+            transport, self, self.loop, dispatch.sender, lambda: dispatch.large.beside_others
+        )
+        super().connection_made(self._shared)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._shared.lose()
+        super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        if not self._shared.went_on():
+            super().resume_writing()
+
+    def _does_not_read(self, now: float) -> bool:
+        if self._shared.with_thread:
+            self._unread = None
+            return False
+        return super()._does_not_read(now)
 
     def data_received(self, data: bytes) -> None:
         known = self._known

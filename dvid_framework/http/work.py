@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections import OrderedDict, deque
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import ContextVar
@@ -15,10 +15,13 @@ from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
 from dvid_framework.errors import Unavailable
+from dvid_framework.http.neighbours import Neighbours
+from dvid_framework.http.turns import Turns
 
-__all__ = ["RequestWork", "WorkPool"]
+__all__ = ["RequestWork", "WorkPool", "processors", "yield_to_others"]
 
 _NICE = 5  # threads that work yield to the one that talks to all clients
+_FEWEST_BESIDE = 2  # of one client beside others, so that it does not wait for itself
 _R = TypeVar("_R")
 _P = ParamSpec("_P")
 
@@ -45,21 +48,37 @@ _current: ContextVar[RequestWork | None] = ContextVar("dvid_request_work", defau
 class WorkPool(Executor):
     """As many things at a time as there are threads; what waits is taken from one client after the other.
 
+    More threads that compute than there are processors make nothing faster, but have each other, and the event loop,
+    wait for the interpreter's lock. So a client gets all threads, some of which may wait for a disk, only while it is
+    alone; beside others it has at most as many as there are processors.
+
     Args:
         threads: how many threads.
         of_client: how many requests of one client may run or wait.
         in_all: how many of all clients together.
+        neighbours: tells whether a client is alone.
+        beside: how many things of one client run at a time if it is not.
     """
 
-    def __init__(self, threads: int, of_client: int, in_all: int) -> None:
-        self._free = threads
+    def __init__(
+        self,
+        threads: int,
+        of_client: int,
+        in_all: int,
+        neighbours: Neighbours | None = None,
+        beside: int | None = None,
+    ) -> None:
+        self._most, self._free = threads, threads
         self._idle = 0  # threads that wait, and for which nothing is ready
-        self._ready: SimpleQueue[_Item | None] = SimpleQueue()
+        self._ready: SimpleQueue[tuple[str, _Item] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._ended = False
         self._of_client, self._in_all = of_client, in_all
+        self._neighbours = neighbours or Neighbours()
+        self._beside = max(processors(), _FEWEST_BESIDE) if beside is None else beside
         self._lock = threading.Lock()
-        self._waiting: OrderedDict[str, deque[_Item]] = OrderedDict()
+        self._waiting = Turns[_Item]()
+        self._running: Counter[str] = Counter()
         self._requests: dict[str, int] = {}
         self._count = 0
 
@@ -130,45 +149,61 @@ class WorkPool(Executor):
         return future
 
     def _add(self, item: _Item) -> None:
-        work, fresh = _current.get(), None
+        work = _current.get()
+        client = work.client if work else ""
+        if client:
+            self._neighbours.notice(client)
         with self._lock:
             if self._ended:
                 raise RuntimeError("the threads have ended")
             if work is not None and not work.admitted:
                 self._admit(work)
-            if not self._free:
-                self._waiting.setdefault(work.client if work else "", deque()).append(item)
-                return
+            self._waiting.put(client, item)
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give what may run to threads that are free."""
+        while self._free and not self._ended and (found := self._take()) is not None:
             self._free -= 1
+            self._ready.put(found)
             if self._idle:
                 self._idle -= 1
             else:
-                name = f"work_{len(self._threads)}"
-                fresh = threading.Thread(target=self._work, name=name, daemon=True)
-                self._threads.append(fresh)
-        self._ready.put(item)
-        if fresh is not None:
-            fresh.start()
+                thread = threading.Thread(target=self._work, name=f"work_{len(self._threads)}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _take(self) -> tuple[str, _Item] | None:
+        """Return what the next client that may have one more thread has waited for longest."""
+        if not self._waiting:
+            return None
+        most = self._beside if self._neighbours.several else self._most
+        found = self._waiting.take(lambda client: self._running[client] < most)
+        if found is not None:
+            self._running[found[0]] += 1
+        return found
 
     def _work(self) -> None:
-        _yield_to_others()
-        item = self._ready.get()
-        while item is not None:
+        yield_to_others()
+        given = self._ready.get()
+        while given is not None:
+            client, item = given
             item()
-            item = self._next() or self._ready.get()
+            given = self._next(client) or self._ready.get()
 
-    def _next(self) -> _Item | None:
-        """Return what the next client has waited for longest; give the thread back if there is nothing."""
+    def _next(self, client: str) -> tuple[str, _Item] | None:
+        """Return what is next after something of a client; give the thread back if there is nothing."""
         with self._lock:
-            if not self._waiting:
+            self._running[client] -= 1
+            if not self._running[client]:
+                del self._running[client]
+            found = self._take()
+            if found is None:
                 self._free += 1
                 self._idle += 1
-                return None
-            client, queue = self._waiting.popitem(last=False)
-            item = queue.popleft()
-            if queue:
-                self._waiting[client] = queue  # behind all others
-            return item
+            else:
+                self._hand_out()  # who is alone again may have more
+            return found
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the threads once all that waits is done."""
@@ -214,7 +249,12 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
         future.set_exception(error)
 
 
-def _yield_to_others() -> None:
-    """Linux has a priority for each thread; where there is none, nothing is lost but evenness."""
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def yield_to_others() -> None:
+    """Have the calling thread yield: Linux has a priority for each; elsewhere nothing is lost but evenness."""
     with contextlib.suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

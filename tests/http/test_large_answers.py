@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dvid_framework.http.large_answers import LargeAnswers
+from dvid_framework.http.neighbours import Neighbours
 
 _START = {"type": "http.response.body", "more_body": True}
 
@@ -33,14 +34,14 @@ class Wire:
 
 def test_one_alone_is_sent_in_one_turn_for_every_few_megabytes() -> None:
     wire, body = Wire(), random.Random(1).randbytes(9 << 20)
-    asyncio.run(LargeAnswers().send(wire.connection(1), {**_START, "more_body": False}, body))
+    asyncio.run(LargeAnswers(Neighbours()).send(wire.connection(1), {**_START, "more_body": False}, body))
     assert wire.body(1) == body
     assert len(wire.sent) == 3
     assert [message["more_body"] for _, message in wire.sent] == [True, True, False]
 
 
 def test_those_side_by_side_take_turns() -> None:
-    wire, large = Wire(), LargeAnswers()
+    wire, large = Wire(), LargeAnswers(Neighbours())
     bodies = [random.Random(number).randbytes(3 << 20) for number in range(8)]
 
     async def send_all() -> None:
@@ -57,12 +58,12 @@ def test_those_side_by_side_take_turns() -> None:
 
 def test_elements_of_any_size_are_bytes() -> None:
     wire, numbers = Wire(), array.array("q", range(100_000))
-    asyncio.run(LargeAnswers().send(wire.connection(1), _START, memoryview(numbers)))
+    asyncio.run(LargeAnswers(Neighbours()).send(wire.connection(1), _START, memoryview(numbers)))
     assert wire.body(1) == numbers.tobytes()
 
 
 def test_one_that_breaks_off_counts_no_more() -> None:
-    wire, large = Wire(), LargeAnswers()
+    wire, large = Wire(), LargeAnswers(Neighbours())
 
     async def gone(_: Any) -> None:
         raise ConnectionError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from dvid_framework.errors import Unavailable
+from dvid_framework.http.neighbours import Neighbours
 from dvid_framework.http.work import RequestWork, WorkPool
 
 
@@ -137,6 +139,65 @@ def test_work_that_outlives_its_loop_disturbs_nobody(pool: WorkPool, gate: Gate)
     asyncio.run(main())
     gate.open.set()
     assert pool.submit(lambda: list(gate.order)).result(10) == ["late"]
+
+
+class Crowd:
+    """Counts how many things run at a time, which last until they are let go one by one."""
+
+    def __init__(self) -> None:
+        self._let_go = threading.Semaphore(0)
+        self._changed = threading.Condition()
+        self.running: Counter[str] = Counter()
+
+    def work(self, name: str) -> str:
+        with self._changed:
+            self.running[name] += 1
+            self._changed.notify_all()
+        assert self._let_go.acquire(timeout=30)
+        with self._changed:
+            self.running[name] -= 1
+            self._changed.notify_all()
+        return name
+
+    def let_go(self, count: int) -> None:
+        self._let_go.release(count)
+
+    def has(self, count: int) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self.running.total() == count, 10)
+
+    def becomes(self, **running: int) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: +self.running == Counter(running), 10)
+
+
+def test_beside_others_a_client_has_fewer_threads_and_all_of_them_once_it_is_alone_again() -> None:
+    now = [0.0]
+    neighbours, crowd = Neighbours(lambda: now[0]), Crowd()
+    pool = WorkPool(6, 100, 100, neighbours, beside=2)
+    futures = [_as(pool, "a", crowd.work, "a")[1] for _ in range(4)]
+    assert crowd.becomes(a=4), "alone it has as many as it wants"
+    crowd.let_go(4)
+    assert crowd.becomes()
+    futures += [_as(pool, client, crowd.work, client)[1] for client in ("b", *"aaaaa", "b", "b")]
+    assert crowd.becomes(a=2, b=2), "threads are left, but neither is alone"
+    now[0] += 10
+    neighbours.notice("a")
+    crowd.let_go(1)
+    assert crowd.has(6), "all threads are used again"
+    crowd.let_go(20)
+    assert [future.result(10) for future in futures] == list("aaaabaaaaabb")
+    pool.shutdown()
+
+
+def test_what_waits_beside_others_is_done_before_the_end() -> None:
+    neighbours, gate = Neighbours(lambda: 0.0), Gate()
+    pool = WorkPool(4, 100, 100, neighbours, beside=1)
+    neighbours.notice("other")
+    futures = [_as(pool, "a", gate.pass_through, str(number))[1] for number in range(10)]
+    gate.open.set()
+    pool.shutdown()
+    assert [future.result(0) for future in futures] == [str(number) for number in range(10)]
 
 
 def test_nothing_is_taken_after_the_end() -> None:

@@ -32,6 +32,14 @@ BAD = {
     "single quotes": b"{'KEY':VALUE}",
     "half": b'{"KEY":VALUE',
     "nothing but space": b" " * 100_000 + b"{",
+    "comma before the end": b'{"KEY":VALUE,}',
+    "no colon": b'{"KEY" VALUE}',
+    "no quotes": b"{KEY:VALUE}",
+    "hexadecimal number": b'{"KEY":0x10}',
+    "leading zero": b'{"KEY":01}',
+    "half an escape": b'{"KEY":"\\u12"}',
+    "unknown escape": b'{"KEY":"\\x41"}',
+    "half a character of UTF-8": b'{"KEY":"\xe2\x82"}',
     "UTF-16": '{"KEY":VALUE}'.encode("utf-16"),
 }
 # Route: a key that it knows, and a value of it.

@@ -60,6 +60,7 @@ LABELS = {
     "a negative length": ("blocks", _frame(gzip.compress(LABEL_BLOCK), -1)),
     **{f"head: {name}": ("blocks", _frame(gzip.compress(head))) for name, head in HEADS.items()},
     "ingest": ("ingest-supervoxels", _frame(BOMB)),
+    "ingest of gzip of gzip": ("ingest-supervoxels", _frame(gzip.compress(BOMB))),
     "raw gzip": ("raw/0_1_2/64_64_64/0_0_0?compression=gzip", BOMB),
     "raw lz4": ("raw/0_1_2/64_64_64/0_0_0?compression=lz4", lz4.block.compress(_ZEROS * 200, store_size=False)),
     "raw lz4 of a claimed size": (

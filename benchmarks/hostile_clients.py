@@ -99,6 +99,7 @@ def _slow_clients(port: int, slot: str, large: str) -> Iterator[None]:
 
     thread = threading.Thread(target=trickle)
     thread.start()
+    time.sleep(2.0)  # until the large answers are made: what they cost meanwhile is what heavy requests are about
     try:
         yield
     finally:
@@ -118,7 +119,7 @@ def _heavy_client(port: int, path: str, statuses: Counter[int]) -> Iterator[None
         f"        c = http.client.HTTPConnection('127.0.0.1', {port}, timeout=600)\n"
         f"        c.request('GET', '{path}'); a = c.getresponse()\n"
         "        while a.read(1 << 20): pass\n"
-        "        print(a.status, flush=True); c.close()\n"
+        "        sys.stdout.write(f'{a.status}\\n'); sys.stdout.flush(); c.close()\n"
         "        if a.status == 503: time.sleep(float(a.getheader('retry-after')))\n"
         f"[threading.Thread(target=ask, daemon=True).start() for _ in range({_HEAVY})]\n"
         "sys.stdin.read()\n"

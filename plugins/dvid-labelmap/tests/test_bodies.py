@@ -17,6 +17,8 @@ from dvid_labels.runs import decode_rles, decode_runs
 from numpy.typing import NDArray
 
 from dvid_framework.api import SupervoxelsOf
+from dvid_framework.testing import Config, LimitSettings
+from dvid_framework.testing.running import ServerThread
 
 Labels = NDArray[np.uint64]
 BLOCK = 16
@@ -270,8 +272,6 @@ def test_wrong_bodies_are_found_by_a_check(row: Any) -> None:
 
 
 def test_a_later_run_of_mappings_counts_after_a_restart(tmp_path: Any, plugins: Callable[[], Any]) -> None:
-    from dvid_framework.testing.running import ServerThread  # noqa: PLC0415 - for this alone
-
     server = ServerThread(tmp_path, plugins=plugins())
     try:
         root = server.client.new_repo()
@@ -346,3 +346,20 @@ def test_bodies_that_merged_branches_disagree_about_are_made_anew_by_writes(
     assert row.json("size/3", merged) == {"voxels": 2 * BLOCK**3}
     instance = row.instance()
     assert list(instance.check(instance.repo.dag.head("master"))) == []
+
+
+def test_a_list_of_labels_that_is_large_in_memory_is_refused_before_it_fills_it(
+    tmp_path: Any, plugins: Callable[[], Any]
+) -> None:
+    server = ServerThread(tmp_path, Config(limits=LimitSettings(memory_bytes=8 << 20)), plugins=plugins())
+    try:
+        root = server.client.new_repo()
+        server.client.new_instance(root, "labelmap", "seg")
+        path = f"/api/node/{root}/seg"
+        for query in ("sizes", "mapping", "indices"):
+            reply = server.client.request("GET", f"{path}/{query}", [7] * 300_000)
+            assert reply.status == 413, query
+        assert server.client.request("GET", f"{path}/sizes", [7] * 30_000).ok().json() == [0] * 30_000
+        assert server.server.budget.held == 0
+    finally:
+        server.stop()

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from dvid_framework.api import BlockMask, TooLarge
-from dvid_framework.testing.pytest_plugin import ProcessFactory
+from dvid_framework.testing import Config, LimitSettings
+from dvid_framework.testing.pytest_plugin import ProcessFactory, ServerFactory
 
 FUZZ_COUNT = int(os.environ.get("DVID_FUZZ_COUNT", "10000"))
 EMPTY = (2147483647, -2147483648)
@@ -193,3 +194,19 @@ def test_mutated_requests_change_nothing_unless_accepted(area) -> None:
             before = area.get("roi").body
         assert area.post("ptquery", body).status in (200, 400)
         assert area.get("roi").body == before
+
+
+def test_a_body_that_is_large_in_memory_is_refused_before_it_fills_it(
+    dvid_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVID_LOAD_PLUGINS", "roi")
+    server = dvid_server(config=Config(limits=LimitSettings(memory_bytes=8 << 20)))
+    client = server.client
+    uuid = client.new_repo()
+    client.new_instance(uuid, "roi", "area")
+    path = f"/api/node/{uuid}/area"
+    client.post(f"{path}/roi", [[0, 0, 0, 1]]).ok()
+    assert client.post(f"{path}/roi", [[0, 0, 0, 1]] * 50_000).status == 413
+    assert client.post(f"{path}/ptquery", [[0, 0, 0]] * 60_000).status == 413
+    assert client.json(f"{path}/roi") == [[0, 0, 0, 1]]
+    assert server.server.budget.held == 0

@@ -15,6 +15,7 @@ from dvid_framework.api import (
     delete,
     empty,
     get,
+    holding_json,
     point_read,
     post,
 )
@@ -58,7 +59,8 @@ def _replace(request: _Request, runs: Runs) -> None:
 async def post_roi(request: _Request) -> Answer:
     """Replace the ROI by the runs of the body, `[[z,y,x0,x1],...]` in any order; if one is bad, nothing is changed."""
     body = await request.read_body(_BODY_BYTES)
-    await request.run(lambda: _replace(request, codec.decode_runs(body)))
+    with holding_json(request, body):
+        await request.run(lambda: _replace(request, codec.decode_runs(body)))
     return empty()
 
 
@@ -104,7 +106,8 @@ async def ask_points(request: _Request) -> Answer:
     known = instance.region_at_hand(version)
     if known is not None and len(body) <= _FEW_BYTES:
         return ask(known)
-    return await request.run(lambda: ask(instance.region(version)))
+    with holding_json(request, body):
+        return await request.run(lambda: ask(instance.region(version)))
 
 
 @get("/partition")

@@ -18,6 +18,7 @@ from dvid_framework.api import (
     View,
     binary,
     get,
+    holding_json,
     json_answer,
     point_read,
     text_answer,
@@ -65,7 +66,8 @@ async def labels_of_body(request: LabelRequest, most: int = MOST_ASKED) -> Label
     body, md5 = await request.read_body(_BODY_BYTES), request.query.get("hash")
     if len(body) < _FEW_BYTES:
         return parse_labels(body, md5, most)
-    return await request.run(parse_labels, body, md5, most)
+    with holding_json(request, body):
+        return await request.run(parse_labels, body, md5, most)
 
 
 def known_body(view: View, label: int) -> Summary:

@@ -12,6 +12,7 @@ import pytest
 from dvid_framework.http.answers import Bytes, binary
 from dvid_framework.http.dispatch import Meter
 from dvid_framework.http.large_answers import LargeAnswers
+from dvid_framework.http.neighbours import Neighbours
 from dvid_framework.http.protocol import BoundedProtocol
 from dvid_framework.testing.running import ServerThread
 
@@ -95,11 +96,11 @@ def test_what_is_sent_as_before(method: str, answer: Bytes, extra: tuple[tuple[b
         taken.append(whole)
         return True
 
-    meter = Meter(scope, nothing, nothing, LargeAnswers(), extra)
+    meter = Meter(scope, nothing, nothing, LargeAnswers(Neighbours()), extra)
     meter.at_once = take
     assert not meter.send_whole(answer)
     assert not taken
-    plain = Meter({**scope, "method": "GET"}, nothing, nothing, LargeAnswers())
+    plain = Meter({**scope, "method": "GET"}, nothing, nothing, LargeAnswers(Neighbours()))
     assert not plain.send_whole(binary(b"xy"))  # nobody takes it
     plain.at_once = take
     assert plain.send_whole(binary(memoryview(b"xy")))

@@ -250,7 +250,10 @@ def test_what_is_synced_is_in_synced_logs_alone(
         if number % 2:
             store.sync()
             for log in (tmp_path / "s").glob("*.log"):
-                status = log.stat()
+                try:
+                    status = log.stat()
+                except FileNotFoundError:  # the engine had it all in a table, and removed it
+                    continue
                 logs.add(log.name)
                 assert synced.get(status.st_ino, 0) == status.st_size
             assert store.landmark()

@@ -236,12 +236,8 @@ class _BodyRequest(litestar.Request[Any, Any, Any]):
             Unavailable: other requests hold that memory.
         """
         body = await self.read_body(limit)
-        budget, count = self.server.budget, decoded_bytes(body)
-        budget.take(count)
-        try:
+        with self.server.budget.holding(decoded_bytes(body)):
             return decode_json(body, value_type)
-        finally:
-            budget.give_back(count)
 
     async def run(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Run a function that takes more than a millisecond in the server's thread pool."""

@@ -47,6 +47,20 @@ class Budget:
         with self._lock:
             self._free += count
 
+    @contextmanager
+    def holding(self, count: int) -> Iterator[None]:
+        """Hold bytes.
+
+        Raises:
+            TooLarge: more than the budget ever has.
+            Unavailable: others hold them now.
+        """
+        self.take(count)
+        try:
+            yield
+        finally:
+            self.give_back(count)
+
 
 class Throttle:
     """At most so many throttled operations at a time (`throttle=on`)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from itertools import chain, islice
 from typing import Any
 
@@ -14,20 +14,14 @@ from dvid_framework.http.json_bodies import decoded_bytes
 __all__ = ["at_hand", "holding_json", "holding_memory", "streamed", "whole_or_pieces"]
 
 
-@contextmanager
-def holding_memory(request: InstanceRequest[Any] | Call, count: int) -> Iterator[None]:
+def holding_memory(request: InstanceRequest[Any] | Call, count: int) -> AbstractContextManager[None]:
     """Hold bytes of the memory that all requests together may use.
 
     Raises:
         TooLarge: they are more than there ever are.
         Unavailable: other requests hold them.
     """
-    budget = request.server.budget
-    budget.take(count)
-    try:
-        yield
-    finally:
-        budget.give_back(count)
+    return request.server.budget.holding(count)
 
 
 def holding_json(request: InstanceRequest[Any] | Call, body: bytes) -> AbstractContextManager[None]:

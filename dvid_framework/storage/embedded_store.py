@@ -111,8 +111,7 @@ class EmbeddedStore(Store):
     def write(self, batch: Batch) -> None:
         if self._failure is not None:
             self._wait_until_healed()
-        source = self._database.enter()
-        try:
+        with self._database.use() as source:
             write = self.prepare(source, batch)
             with self._writing:  # so that nothing is written behind half a batch
                 self._check_health()
@@ -127,8 +126,6 @@ class EmbeddedStore(Store):
                     self.renew(self._failure is None)
                 if self._length_of_present_log() == before:
                     self._follow_log()
-        finally:
-            self._database.leave()
 
     def _length_of_present_log(self) -> int:
         return 0 if self._present_log is None else os.fstat(self._present_log).st_size

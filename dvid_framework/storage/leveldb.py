@@ -57,7 +57,7 @@ class LevelDBStore(EmbeddedStore):
             return int(source.approximate_size(start, stop))
 
     def prepare(self, source: Any, batch: Batch) -> Callable[[], None]:
-        try:
+        with errors_of("writing"):
             unit = self._unit(source)
             put, delete = unit.put, unit.delete
             for key, value in batch:
@@ -65,16 +65,10 @@ class LevelDBStore(EmbeddedStore):
                     delete(key)
                 else:
                     put(key, value)
-        except (plyvel.Error, RuntimeError):
-            with errors_of("writing"):
-                raise
 
         def write() -> None:
-            try:
+            with errors_of("writing"):
                 unit.write()
-            except (plyvel.Error, RuntimeError):
-                with errors_of("writing"):
-                    raise
             if batch.stored_bytes <= _SPARE_BYTES and len(self._spare) < _SPARE_UNITS:
                 unit.clear()
                 self._spare.append((source, unit))

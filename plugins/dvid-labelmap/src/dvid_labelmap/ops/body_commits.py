@@ -57,9 +57,13 @@ def new_stamp(user: str, app: str) -> Stamp:
 
 def joined_entries(*parts: tuple[Labels, int | Labels]) -> Mapping:
     """Return mapping entries, uint64 (n,) each, of several lists of supervoxels and what each list is mapped to."""
-    source = np.concatenate([labels for labels, _ in parts])
-    target = np.concatenate([np.broadcast_to(np.asarray(to, np.uint64), labels.shape) for labels, to in parts])
-    return source.astype(np.uint64), target
+    source = np.concatenate([labels for labels, _ in parts]).astype(np.uint64, copy=False)
+    target, first = np.empty_like(source), 0
+    for labels, to in parts:
+        last = first + len(labels)
+        target[first:last] = to
+        first = last
+    return source, target
 
 
 def commit_bodies(change: BodyChange, entries: Mapping, *, taken: int = 0, named: int = 0) -> None:

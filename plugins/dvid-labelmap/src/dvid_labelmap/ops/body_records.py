@@ -114,7 +114,7 @@ def fits(record: bytes, *, is_apart: bool) -> bool:
 
 def put_record(txn: Txn, body: int, record: bytes) -> bool:
     """Add a body of its record to a transaction; tells whether it is stored as one. There must be no other parts."""
-    if len(record) <= MOST_WHOLE:
+    if fits(record, is_apart=False):
         txn.put(summary_key(body), record, packing_of(record))
         return True
     put_apart(txn, body, *decode_record(record))
@@ -123,7 +123,7 @@ def put_record(txn: Txn, body: int, record: bytes) -> bool:
 
 def put_records(txn: Txn, records: Mapping[int, bytes]) -> list[int]:
     """Add bodies of their records to a transaction as `put_record`; returns those that are not stored as one."""
-    small = {body: record for body, record in records.items() if len(record) <= MOST_WHOLE}
+    small = {body: record for body, record in records.items() if fits(record, is_apart=False)}
     for packing in (NONE, LZ4):
         chosen = [body for body, record in small.items() if packing_of(record) == packing]
         if not chosen:
@@ -140,7 +140,7 @@ def small_record(summary: Summary, corners: Sequence[Triple], chunks: Sequence[B
     if sum(map(len, chunks)) > MOST_WHOLE // 2:
         return None
     record = encode_record(summary, corners, chunks)
-    return record if len(record) <= MOST_WHOLE // 2 else None
+    return record if fits(record, is_apart=True) else None
 
 
 def put_body(txn: Txn, body: int, summary: Summary, corners: Sequence[Triple], chunks: Sequence[Buffer]) -> None:

@@ -10,7 +10,7 @@ from dvid_framework.api import BadRequest, View
 from dvid_labelmap.index_codec import Summary, decode_head, stored_bodies
 from dvid_labelmap.keys import summary_key
 from dvid_labelmap.ops.at_once import cleave_whole, whole_bodies
-from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, commit_in, committing
+from dvid_labelmap.ops.body_commits import BodyChange, commit_bodies, commit_in, committing, joined_entries
 from dvid_labelmap.ops.body_rows import joined_rows, named_blocks, rows_of_supervoxels
 from dvid_labelmap.ops.index_changes import change_rows, read_summaries
 from dvid_labelmap.ops.index_rows import Rows, are_among
@@ -120,9 +120,7 @@ def _emit(
 
 def _entries(cleaved: Labels, label: int) -> Mapping:
     """Return what supervoxels are mapped to after a cleave."""
-    source, target = np.append(cleaved, np.uint64(label)), np.full(len(cleaved) + 1, label, np.uint64)
-    target[-1] = 0
-    return source, target
+    return joined_entries((cleaved, label), (np.array([label], np.uint64), 0))
 
 
 def _check_members(change: BodyChange, view: View, body: int, absent: Labels) -> None:

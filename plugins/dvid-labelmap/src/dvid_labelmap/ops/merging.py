@@ -74,7 +74,7 @@ def _merge_whole(change: BodyChange, target: int, merged: Sequence[int]) -> bool
         change = change.numbered()
         members, supervoxels = merge_whole(change, bodies)
         change.txn.emit(**_entry(target, merged, members))
-        commit_in(change, view, (supervoxels, np.full(len(supervoxels), target, np.uint64)))
+        commit_in(change, view, joined_entries((supervoxels, target)))
     return True
 
 

@@ -7,7 +7,9 @@ lock meanwhile; a thread that writes to a socket holds nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -164,8 +166,17 @@ class SharedTransport(asyncio.Transport):
 
     def abort(self) -> None:
         """Close the connection at once."""
+        if self._with_thread:
+            self._shut_down()
         self.lose()
         self._transport.abort()
+
+    def _shut_down(self) -> None:
+        """Have the thread's write fail: its descriptor alone would keep the connection open until all is written."""
+        connection = socket.socket(fileno=self._descriptor)
+        with contextlib.suppress(OSError):  # the other side has gone already
+            connection.shutdown(socket.SHUT_RDWR)
+        connection.detach()
 
     # -- the rest is the transport's
 

@@ -195,6 +195,19 @@ def test_an_end_in_the_midst_is_one_at_once(run: Callable[..., None]) -> None:
     run(test)
 
 
+def test_an_end_at_once_ends_what_a_thread_writes_to_who_reads(run: Callable[..., None]) -> None:
+    async def test(side: Side, client: socket.socket) -> None:
+        reading = asyncio.create_task(_read(client, len(_LARGE)))
+        await asyncio.sleep(0)
+        side.shared.write(_LARGE)
+        assert side.shared.with_thread
+        side.shared.abort()
+        with pytest.raises((ConnectionError, AssertionError)):
+            assert await reading == _LARGE
+
+    run(test)
+
+
 def test_without_a_free_descriptor_the_transport_writes(
     run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
